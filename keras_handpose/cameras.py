@@ -1,0 +1,194 @@
+"""Pinhole cameras, and the way between camera space and pixels.
+
+Camera space is in millimetres with x to the right, y down and z away from the camera. Pixels are
+``u`` to the right and ``v`` down with pixel centres at integers, and ``d`` is the depth ``z`` in mm.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+__all__ = ["CAMERAS", "Camera", "uvd_to_xyz", "xyz_to_uvd"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A pinhole camera without distortion.
+
+    Args:
+        width, height: Frame size in px.
+        fx, fy: Focal lengths in px.
+        cx, cy: Principal point in px.
+        name: What to call it in messages and files.
+        nominal: True when the intrinsics come from a data sheet instead of a calibration.
+
+    Raises:
+        ValueError: A size or focal length is not positive, or a value is not finite.
+
+    Example:
+        >>> camera = Camera(width=320, height=240, fx=241.42, fy=241.42, cx=160, cy=120)
+        >>> camera.shape
+        (240, 320)
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    name: str = "custom"
+    nominal: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(x) for x in (self.fx, self.fy, self.cx, self.cy)) or min(self.fx, self.fy) <= 0:
+            raise ValueError(
+                "`fx` and `fy` must be positive and `cx` and `cy` finite, all in px. "
+                f"Received: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy}. "
+                "Flipped axes belong into the data, not into the sign of a focal length."
+            )
+        if self.width < 1 or self.height < 1 or self.width != int(self.width) or self.height != int(self.height):
+            raise ValueError(
+                "`width` and `height` must be whole numbers of px, at least 1. "
+                f"Received: width={self.width}, height={self.height}."
+            )
+
+    @classmethod
+    def from_fov(
+        cls,
+        width: int,
+        height: int,
+        *,
+        horizontal: float,
+        vertical: float | None = None,
+        name: str = "custom",
+    ) -> Camera:
+        """Build a nominal camera from its fields of view.
+
+        Args:
+            width, height: Frame size in px.
+            horizontal: Horizontal field of view in degrees.
+            vertical: Vertical field of view in degrees; by default pixels are square.
+            name: What to call it.
+
+        Returns:
+            A `Camera` marked ``nominal`` with the principal point in the middle of the frame.
+
+        Example:
+            >>> round(Camera.from_fov(640, 480, horizontal=90).fx, 6)
+            320.0
+        """
+        for label, angle in (("horizontal", horizontal), ("vertical", vertical)):
+            if angle is not None and not 0 < angle < 180:
+                raise ValueError(f"`{label}` must be a field of view between 0 and 180 degrees. Received: {angle}.")
+        fx = width / 2 / math.tan(math.radians(horizontal) / 2)
+        fy = fx if vertical is None else height / 2 / math.tan(math.radians(vertical) / 2)
+        return cls(
+            width=width, height=height, fx=fx, fy=fy, cx=(width - 1) / 2, cy=(height - 1) / 2, name=name, nominal=True
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape ``(height, width)`` of this camera's frames."""
+        return self.height, self.width
+
+    def window(self, left: int, top: int, width: int, height: int) -> Camera:
+        """Return the camera that sees only a window of this one's frame.
+
+        Pixel ``(u, v)`` of the window is pixel ``(u + left, v + top)`` of the frame; the window may
+        reach over the frame's border.
+
+        Example:
+            >>> CAMERAS["msra15"].window(100, 50, 64, 64).cx
+            60.0
+        """
+        return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
+
+    def mirrored(self) -> Camera:
+        """Return the camera of the frame flipped left to right (``depth[:, ::-1]``), where x changes its sign.
+
+        Example:
+            >>> CAMERAS["msra15"].mirrored().cx
+            159.0
+        """
+        return replace(self, cx=self.width - 1 - self.cx)
+
+
+def xyz_to_uvd(joints_xyz: np.ndarray, camera: Camera) -> np.ndarray:
+    """Project camera space to pixels (Eq. 2 of the paper).
+
+    Args:
+        joints_xyz: Points in mm, shape ``(..., 3)``.
+        camera: The camera that looks at them.
+
+    Returns:
+        Points ``u v d`` in px, px, mm, shape ``(..., 3)``, in the input's floating type (integers become
+        float64). Points with ``z <= 0`` lie behind the camera and give NaN for u and v.
+
+    See Also:
+        `uvd_to_xyz`, the inverse.
+
+    Example:
+        >>> xyz_to_uvd([[0.0, 0.0, 500.0]], CAMERAS["msra15"]).tolist()
+        [[160.0, 120.0, 500.0]]
+    """
+    points = _as_points(joints_xyz, "joints_xyz")
+    z = points[..., 2]
+    in_front = np.where(z > 0, z, np.nan)
+    u = points[..., 0] * camera.fx / in_front + camera.cx
+    v = points[..., 1] * camera.fy / in_front + camera.cy
+    return np.stack([u, v, z], axis=-1).astype(points.dtype, copy=False)
+
+
+def uvd_to_xyz(joints_uvd: np.ndarray, camera: Camera) -> np.ndarray:
+    """Lift pixels with depth to camera space (the inverse of Eq. 2 of the paper).
+
+    Args:
+        joints_uvd: Points ``u v d`` in px, px, mm, shape ``(..., 3)``.
+        camera: The camera that saw them.
+
+    Returns:
+        Points in mm, shape ``(..., 3)``, in the input's floating type (integers become float64).
+
+    See Also:
+        `xyz_to_uvd`, the inverse.
+
+    Example:
+        >>> uvd_to_xyz([[160.0, 120.0, 500.0]], CAMERAS["msra15"]).tolist()
+        [[0.0, 0.0, 500.0]]
+    """
+    points = _as_points(joints_uvd, "joints_uvd")
+    d = points[..., 2]
+    x = (points[..., 0] - camera.cx) * d / camera.fx
+    y = (points[..., 1] - camera.cy) * d / camera.fy
+    return np.stack([x, y, d], axis=-1).astype(points.dtype, copy=False)
+
+
+def _as_points(values: np.ndarray, name: str) -> np.ndarray:
+    points = np.asarray(values)
+    if points.dtype.kind not in "fiu" or points.ndim < 1 or points.shape[-1] != 3:
+        raise ValueError(
+            f"`{name}` must be numbers of shape (..., 3). Received: shape {points.shape}, dtype {points.dtype}."
+        )
+    return points if points.dtype.kind == "f" else points.astype(np.float64)
+
+
+CAMERAS: dict[str, Camera] = {
+    camera.name: camera
+    for camera in (
+        # Calibrations that come with the datasets.
+        Camera(name="msra15", width=320, height=240, fx=241.42, fy=241.42, cx=160.0, cy=120.0),
+        Camera(name="icvl", width=320, height=240, fx=241.42, fy=241.42, cx=160.0, cy=120.0),
+        Camera(name="nyu", width=640, height=480, fx=588.036865, fy=587.075073, cx=320.0, cy=240.0),
+        # Devices as published with recordings made by them; another unit differs by a few px.
+        Camera(name="kinect_v2", width=512, height=424, fx=365.0, fy=365.0, cx=256.0, cy=212.0),
+        Camera(name="sr305", width=640, height=480, fx=476.007, fy=476.007, cx=313.683, cy=242.755),
+        # Fields of view from the makers' data sheets (D435: 87 x 58 degrees; Azure Kinect NFOV unbinned: 75 x 65).
+        Camera.from_fov(848, 480, horizontal=87.0, vertical=58.0, name="realsense_d435"),
+        Camera.from_fov(640, 576, horizontal=75.0, vertical=65.0, name="azure_kinect"),
+    )
+}
+"""Cameras by name. Read the intrinsics from your own device where it gives them, above all where `Camera.nominal`."""

@@ -1,0 +1,207 @@
+"""Joint layouts of the public datasets, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+__all__ = ["ICVL16", "MSRA21", "NYU14", "SKELETONS", "Skeleton", "convert_joints", "corresponding_joints"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skeleton:
+    """A named layout of hand joints.
+
+    Args:
+        name: Layout name.
+        joint_names: One name a joint, in the order of arrays ``(..., joints, 3)``.
+        landmarks: The anatomical landmark that each joint stands for, the same word in every layout.
+        fingers: Joint indices from the palm to the tip, by finger, thumb first.
+        palm: Joint indices that are not on a finger.
+        bones: Pairs of joint indices to draw.
+        centre_joint: Index of the joint that the field leaves out of the mean error because the crop is centred on it.
+
+    Example:
+        >>> len(MSRA21), MSRA21.index("middle_mcp")
+        (21, 5)
+    """
+
+    name: str
+    joint_names: tuple[str, ...]
+    landmarks: tuple[str, ...]
+    fingers: Mapping[str, tuple[int, ...]]
+    palm: tuple[int, ...]
+    bones: tuple[tuple[int, int], ...]
+    centre_joint: int
+
+    def __len__(self) -> int:
+        return len(self.joint_names)
+
+    def __reduce__(self):
+        # A mapping proxy cannot be pickled; the layouts are constants, so a name is enough.
+        return _skeleton_named, (self.name,)
+
+    def index(self, joint_name: str) -> int:
+        """Return the index of a joint.
+
+        Raises:
+            ValueError: The layout has no such joint.
+        """
+        if joint_name not in self.joint_names:
+            raise ValueError(f"{self.name} has no joint {joint_name!r}. Its joints are: {', '.join(self.joint_names)}.")
+        return self.joint_names.index(joint_name)
+
+    @property
+    def tips(self) -> tuple[int, ...]:
+        """Indices of the finger tips, thumb first."""
+        return tuple(finger[-1] for finger in self.fingers.values())
+
+
+def corresponding_joints(source: Skeleton, target: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    """Find the joints that two layouts share.
+
+    Joints correspond when they stand for the same anatomical landmark. Tips agree to a few mm; the datasets place
+    their inner joints differently (an NYU or ICVL "mid" is near the PIP joint, not on it), so differences of
+    6 to 13 mm between corresponding joints are a matter of definition, not of estimation.
+
+    Returns:
+        Two index arrays of equal length, into ``source`` and into ``target``.
+
+    Example:
+        >>> source, target = corresponding_joints(MSRA21, NYU14)
+        >>> [NYU14.joint_names[i] for i in target][:2]
+        ['little_tip', 'little_mid']
+    """
+    pairs = [(source.landmarks.index(name), i) for i, name in enumerate(target.landmarks) if name in source.landmarks]
+    indices = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return indices[:, 0], indices[:, 1]
+
+
+def convert_joints(joints_xyz: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarray:
+    """Rearrange joints from one layout to another.
+
+    Args:
+        joints_xyz: Joints of the source layout, shape ``(..., len(source), 3)``, any unit.
+        source, target: The layouts.
+
+    Returns:
+        Joints of shape ``(..., len(target), 3)``; NaN where the source has no corresponding joint.
+
+    See Also:
+        `corresponding_joints`, which tells how exact the correspondence is.
+
+    Example:
+        >>> import numpy as np
+        >>> convert_joints(np.zeros((21, 3)), MSRA21, ICVL16).shape
+        (16, 3)
+    """
+    joints_xyz = np.asarray(joints_xyz)
+    if joints_xyz.ndim < 2 or joints_xyz.shape[-2:] != (len(source), 3):
+        raise ValueError(
+            f"`joints_xyz` must have shape (..., {len(source)}, 3) for {source.name}. Received: {joints_xyz.shape}."
+        )
+    from_indices, to_indices = corresponding_joints(source, target)
+    dtype = joints_xyz.dtype if joints_xyz.dtype.kind == "f" else np.float64
+    converted = np.full((*joints_xyz.shape[:-2], len(target), 3), np.nan, dtype)
+    converted[..., to_indices, :] = joints_xyz[..., from_indices, :]
+    return converted
+
+
+def _skeleton(
+    name: str,
+    joints: tuple[tuple[str, str], ...],
+    fingers: dict[str, tuple[str, ...]],
+    bones: tuple[tuple[str, str], ...],
+    centre: str,
+) -> Skeleton:
+    names = tuple(joint for joint, _ in joints)
+    chains = {finger: tuple(names.index(joint) for joint in chain) for finger, chain in fingers.items()}
+    along_fingers = tuple(pair for chain in chains.values() for pair in zip(chain[:-1], chain[1:], strict=True))
+    return Skeleton(
+        name=name,
+        joint_names=names,
+        landmarks=tuple(landmark for _, landmark in joints),
+        fingers=MappingProxyType(chains),
+        palm=tuple(i for i in range(len(names)) if all(i not in chain for chain in chains.values())),
+        bones=tuple((names.index(a), names.index(b)) for a, b in bones) + along_fingers,
+        centre_joint=names.index(centre),
+    )
+
+
+_LONG_FINGERS = ("index", "middle", "ring", "little")
+_FINGERS = ("thumb", *_LONG_FINGERS)
+_THUMB_LANDMARKS = {"cmc": "thumb_cmc", "mcp": "thumb_mcp", "ip": "thumb_ip", "tip": "thumb_tip"}
+
+MSRA21 = _skeleton(
+    "msra21",
+    joints=(
+        ("wrist", "wrist"),
+        *((f"{f}_{j}", f"{f}_{j}") for f in _LONG_FINGERS for j in ("mcp", "pip", "dip", "tip")),
+        *((f"thumb_{j}", landmark) for j, landmark in _THUMB_LANDMARKS.items()),
+    ),
+    fingers={
+        "thumb": tuple(f"thumb_{j}" for j in _THUMB_LANDMARKS),
+        **{f: tuple(f"{f}_{j}" for j in ("mcp", "pip", "dip", "tip")) for f in _LONG_FINGERS},
+    },
+    bones=(("wrist", "thumb_cmc"), *(("wrist", f"{f}_mcp") for f in _LONG_FINGERS)),
+    centre="middle_mcp",
+)
+"""The 21 joints of MSRA15."""
+
+ICVL16 = _skeleton(
+    "icvl16",
+    joints=(
+        ("palm", "palm"),
+        ("thumb_root", "thumb_mcp"),
+        ("thumb_mid", "thumb_ip"),
+        ("thumb_tip", "thumb_tip"),
+        *(
+            (f"{f}_{j}", f"{f}_{landmark}")
+            for f in _LONG_FINGERS
+            for j, landmark in (("root", "mcp"), ("mid", "pip"), ("tip", "tip"))
+        ),
+    ),
+    fingers={f: tuple(f"{f}_{j}" for j in ("root", "mid", "tip")) for f in _FINGERS},
+    bones=tuple(("palm", f"{f}_root") for f in _FINGERS),
+    centre="palm",
+)
+"""The 16 joints of ICVL."""
+
+NYU14 = _skeleton(
+    "nyu14",
+    joints=(
+        *(
+            (f"{f}_{j}", f"{f}_{landmark}")
+            for f in reversed(_LONG_FINGERS)
+            for j, landmark in (("tip", "tip"), ("mid", "pip"))
+        ),
+        ("thumb_tip", "thumb_tip"),
+        ("thumb_mid", "thumb_ip"),
+        ("thumb_root", "thumb_mcp"),
+        ("wrist_left", "wrist_left"),
+        ("wrist_right", "wrist_right"),
+        ("palm", "palm"),
+    ),
+    fingers={
+        "thumb": ("thumb_root", "thumb_mid", "thumb_tip"),
+        **{f: (f"{f}_mid", f"{f}_tip") for f in _LONG_FINGERS},
+    },
+    bones=(
+        ("palm", "thumb_root"),
+        *(("palm", f"{f}_mid") for f in _LONG_FINGERS),
+        ("palm", "wrist_left"),
+        ("palm", "wrist_right"),
+    ),
+    centre="palm",
+)
+"""The 14 of NYU's 36 joints on which methods are compared."""
+
+SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (MSRA21, ICVL16, NYU14)}
+"""Layouts by name."""
+
+
+def _skeleton_named(name: str) -> Skeleton:
+    return SKELETONS[name]
