@@ -1,0 +1,253 @@
+"""The cube crop: what the network sees, and the way back to mm and to the frame's pixels.
+
+The crop of ``size`` x ``size`` pixels around a centre ``(x, y, z)`` with a cube of edge ``cube`` is defined by sums,
+products, comparisons and two one-dimensional gathers, so that an array library and a graph compute the same:
+
+    w = cube * fx / z                      h = cube * fy / z                      window in px, never rounded
+    u0 = fx * x / z + cx + 0.5 - w / 2     v0 = fy * y / z + cy + 0.5 - h / 2     its edges; pixel k covers [k, k + 1]
+    u(i) = u0 + (i + 0.5) * w / size - 0.5          column i of the crop; rows alike with v0 and h
+    d(j, i) = depth[floor(v(j) + 0.5), floor(u(i) + 0.5)]                         no depth outside of the frame
+    n = (d - z) * (2 / cube)                                                      float32
+    crop = min(n, 1)    where n > max(-1, -z * (2 / cube)),    else 1
+
+The last line keeps what lies inside of the cube and makes everything else background, exactly 1.0: what is behind the
+back face; what has no depth (0, NaN, infinite, negative, outside of the frame: never above the bound); and what is on
+or before the front face. Such near things are flying pixels or another object, not the hand, and the largest step from
+the hand's own values (-1) is the last thing to put in their place.
+
+A mirrored crop has its columns in the opposite order, and its unit cube has x in the opposite direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_handpose.cameras import Camera
+from keras_handpose.preprocessing.cube import HandCube
+from keras_handpose.preprocessing.frames import check_depth
+
+__all__ = ["BACKGROUND", "Crop", "crop_hand", "refine_centre"]
+
+BACKGROUND = 1.0
+"""Value of a crop's pixel that shows nothing of the cube's contents."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Crop:
+    """The contents of a hand's cube as an image, and its place in the frame.
+
+    Args:
+        image: Normalised depth in (-1, 1], shape ``(size, size)``, float32; background is exactly 1.0.
+        cube: The cube in camera space.
+        camera: The camera that took the frame.
+        left, top, width, height: The window in the frame, in px; pixel ``k`` covers ``[k, k + 1]``.
+        mirrored: Whether the image's columns are in the opposite order.
+    """
+
+    image: np.ndarray
+    cube: HandCube
+    camera: Camera
+    left: float
+    top: float
+    width: float
+    height: float
+    mirrored: bool
+
+    def xyz_to_unit(self, joints_xyz: np.ndarray) -> np.ndarray:
+        """Bring points from camera space (mm) to the unit cube as the image shows it, shape ``(..., 3)``.
+
+        See Also:
+            `unit_to_xyz`, the inverse; `HandCube.xyz_to_unit`, which knows no mirroring.
+        """
+        return self._mirror(self.cube.xyz_to_unit(joints_xyz))
+
+    def unit_to_xyz(self, joints_unit: np.ndarray) -> np.ndarray:
+        """Bring points from the unit cube as the image shows it to camera space (mm), shape ``(..., 3)``.
+
+        See Also:
+            `xyz_to_unit`, the inverse; `HandCube.unit_to_xyz`, which knows no mirroring.
+        """
+        return self.cube.unit_to_xyz(self._mirror(np.asarray(joints_unit)))
+
+    def uv_to_crop(self, points_uv: np.ndarray) -> np.ndarray:
+        """Bring pixels of the frame to pixels (column, row) of the image, shape ``(..., 2)``.
+
+        See Also:
+            `crop_to_uv`, the inverse.
+        """
+        rows, columns = self.image.shape
+        points = np.asarray(points_uv)
+        i = (points[..., 0] + 0.5 - self.left) * (columns / self.width) - 0.5
+        j = (points[..., 1] + 0.5 - self.top) * (rows / self.height) - 0.5
+        return np.stack([columns - 1 - i if self.mirrored else i, j], axis=-1)
+
+    def crop_to_uv(self, points_crop: np.ndarray) -> np.ndarray:
+        """Bring pixels (column, row) of the image to pixels of the frame, shape ``(..., 2)``.
+
+        See Also:
+            `uv_to_crop`, the inverse.
+        """
+        rows, columns = self.image.shape
+        points = np.asarray(points_crop)
+        i = columns - 1 - points[..., 0] if self.mirrored else points[..., 0]
+        u = self.left + (i + 0.5) * (self.width / columns) - 0.5
+        v = self.top + (points[..., 1] + 0.5) * (self.height / rows) - 0.5
+        return np.stack([u, v], axis=-1)
+
+    def _mirror(self, joints_unit: np.ndarray) -> np.ndarray:
+        return joints_unit * np.array([-1, 1, 1], joints_unit.dtype) if self.mirrored else joints_unit
+
+
+def crop_hand(
+    depth: np.ndarray,
+    camera: Camera,
+    centre_xyz: np.ndarray,
+    *,
+    cube: float = 250.0,
+    size: int = 128,
+    mirror: bool = False,
+) -> Crop:
+    """Cut the cube around a hand out of a depth frame.
+
+    Args:
+        depth: Frame in mm, shape ``(height, width)``; see `check_depth`.
+        camera: The camera that took it.
+        centre_xyz: The hand's centre in mm, shape ``(3,)``; its cube may reach over the frame's border.
+        cube: Edge of the cube in mm.
+        size: Edge of the image in px.
+        mirror: Whether to mirror the image left to right, as a left hand needs it for a network that knows right
+            hands. It is the crop of ``depth[:, ::-1]`` around the mirrored centre, but for samples that fall exactly
+            between two pixels, which go to the pixel on the right of the given frame.
+
+    Returns:
+        The `Crop`, with the formulas in this module's description.
+
+    Raises:
+        TypeError, ValueError: The frame is not a depth frame or not the camera's, the centre is not finite and in
+            front of the camera, or ``cube`` or ``size`` is not positive.
+
+    Example:
+        >>> from keras_handpose.cameras import CAMERAS
+        >>> frame = np.full((240, 320), 425, np.uint16)
+        >>> crop = crop_hand(frame, CAMERAS["msra15"], (0, 0, 400))
+        >>> crop.image.shape, float(crop.image[64, 64])
+        ((128, 128), 0.20000000298023224)
+    """
+    depth = check_depth(depth, camera=camera)
+    hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
+    if size != int(size) or size < 1:
+        raise ValueError(f"`size` must be a whole number of px, at least 1. Received: {size!r}.")
+    window = _window(camera, hand_cube.centre_xyz, hand_cube.size)
+    image = _sample(depth, window, hand_cube.centre_xyz[2], hand_cube.size, int(size), mirror)
+    left, top, width, height = window
+    return Crop(
+        image=image,
+        cube=hand_cube,
+        camera=camera,
+        left=left,
+        top=top,
+        width=width,
+        height=height,
+        mirrored=bool(mirror),
+    )
+
+
+def refine_centre(
+    depth: np.ndarray,
+    camera: Camera,
+    centre_xyz: np.ndarray,
+    *,
+    cube: float = 250.0,
+    steps: int = 3,
+) -> np.ndarray:
+    """Move a centre to the centre of mass of what its cube holds.
+
+    Each step averages the pixels and the depth of a coarse crop's points inside of the cube, and the next step's cube
+    is there. Where the cube is empty the centre stays.
+
+    Args:
+        depth: Frame in mm, shape ``(height, width)``; see `check_depth`.
+        camera: The camera that took it.
+        centre_xyz: Where to start, in mm, shape ``(3,)``.
+        cube: Edge of the cube in mm.
+        steps: Number of steps, fixed so that a graph can do the same.
+
+    Returns:
+        The centre in mm, shape ``(3,)``, float64.
+
+    Raises:
+        TypeError, ValueError: As `crop_hand`.
+
+    Example:
+        >>> from keras_handpose.cameras import CAMERAS
+        >>> frame = np.zeros((240, 320), np.uint16)
+        >>> frame[101:140, 141:180] = 400
+        >>> refine_centre(frame, CAMERAS["msra15"], (50, 50, 420)).round().tolist()
+        [0.0, 0.0, 400.0]
+    """
+    depth = check_depth(depth, camera=camera)
+    hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
+    centre = hand_cube.centre_xyz
+    for _ in range(steps):
+        centre = _step(depth, camera, centre, hand_cube.size)
+    return np.array(centre)
+
+
+_COARSE = 48  # Edge in px of the crops that the centre-of-mass steps look at.
+
+
+def _step(depth: np.ndarray, camera: Camera, centre_xyz: tuple[float, ...], cube: float) -> tuple[float, float, float]:
+    """Return the centre of mass of a cube's contents, or the cube's centre if it is empty."""
+    z = centre_xyz[2]
+    window = left, top, width, height = _window(camera, centre_xyz, cube)
+    image = _sample(depth, window, z, cube, _COARSE, False)
+    inside = image < BACKGROUND
+    count = np.count_nonzero(inside)
+    if not count:
+        return centre_xyz
+    along = np.arange(_COARSE) + 0.5
+    u = left + (inside.sum(axis=0) @ along / count) * (width / _COARSE) - 0.5
+    v = top + (inside.sum(axis=1) @ along / count) * (height / _COARSE) - 0.5
+    # Background is 1.0 everywhere else, so the sum over the inside is the whole sum less the background's share.
+    d = z + (float(image.sum(dtype=np.float64)) - (image.size - count) * BACKGROUND) / count * (cube / 2)
+    return (u - camera.cx) * d / camera.fx, (v - camera.cy) * d / camera.fy, d
+
+
+def _window(camera: Camera, centre_xyz: tuple[float, ...], cube: float) -> tuple[float, float, float, float]:
+    """Return left, top, width and height in px of a cube's window, measured in the plane of its centre."""
+    x, y, z = centre_xyz
+    width, height = cube * camera.fx / z, cube * camera.fy / z
+    left = camera.fx * x / z + camera.cx + 0.5 - width / 2
+    top = camera.fy * y / z + camera.cy + 0.5 - height / 2
+    return left, top, width, height
+
+
+def _sample(
+    depth: np.ndarray, window: tuple[float, float, float, float], z: float, cube: float, size: int, mirror: bool
+) -> np.ndarray:
+    """Gather and normalise the ``(size, size)`` image of a window; the formulas are this module's description."""
+    left, top, width, height = window
+    along = np.arange(size) + 0.5
+    columns = np.floor(left + along * (width / size))
+    rows = np.floor(top + along * (height / size))
+    if mirror:
+        columns = columns[::-1]
+    sampled = depth.take(_clipped(rows, depth.shape[0]), axis=0).take(_clipped(columns, depth.shape[1]), axis=1)
+
+    per_mm = np.float32(2 / cube)
+    z = np.float32(z)
+    with np.errstate(invalid="ignore", over="ignore"):  # Missing depth may be NaN or infinite.
+        image = np.subtract(sampled, z, dtype=np.float32)
+        image *= per_mm
+        outside = ~(image > max(np.float32(-1), -z * per_mm))
+        outside |= image > BACKGROUND
+    outside[(rows < 0) | (rows >= depth.shape[0])] = True
+    outside[:, (columns < 0) | (columns >= depth.shape[1])] = True
+    np.copyto(image, BACKGROUND, where=outside)
+    return image
+
+
+def _clipped(indices: np.ndarray, length: int) -> np.ndarray:
+    return np.clip(indices, 0, length - 1).astype(np.intp)

@@ -1,0 +1,82 @@
+"""The cube in camera space that holds the hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["HandCube"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandCube:
+    """An axis-aligned cube around a hand, and the way between mm and the unit cube.
+
+    ``joints_unit = (joints_xyz - centre_xyz) / (size / 2)``: the cube's faces are at -1 and 1.
+
+    Args:
+        centre_xyz: Centre in camera space, three numbers in mm; it lies in front of the camera.
+        size: Edge in mm.
+
+    Raises:
+        ValueError: The centre is not three finite numbers with ``z > 0``, or the edge is not positive.
+
+    Example:
+        >>> cube = HandCube(centre_xyz=(0, 0, 400), size=250)
+        >>> cube.xyz_to_unit([[125.0, 0.0, 400.0]]).tolist()
+        [[1.0, 0.0, 0.0]]
+    """
+
+    centre_xyz: tuple[float, float, float]
+    size: float
+
+    def __post_init__(self) -> None:
+        centre = np.asarray(self.centre_xyz)
+        if centre.shape != (3,) or centre.dtype.kind not in "iuf" or not np.isfinite(centre).all() or centre[2] <= 0:
+            raise ValueError(
+                "A hand's centre is three finite numbers x, y, z in mm with z > 0 (in front of the camera). "
+                f"Received: {self.centre_xyz!r}. Where no hand was found there is nothing to crop."
+            )
+        if not (math.isfinite(self.size) and self.size > 0):
+            raise ValueError(f"A cube's edge must be a positive number of mm. Received: {self.size!r}.")
+        object.__setattr__(self, "centre_xyz", tuple(map(float, centre)))
+        object.__setattr__(self, "size", float(self.size))
+
+    def xyz_to_unit(self, joints_xyz: np.ndarray) -> np.ndarray:
+        """Bring points from camera space to the unit cube.
+
+        Args:
+            joints_xyz: Points in mm, shape ``(..., 3)``.
+
+        Returns:
+            Points of shape ``(..., 3)``, in the input's floating type (integers become float64).
+
+        See Also:
+            `unit_to_xyz`, the inverse.
+        """
+        points = _as_points(joints_xyz)
+        return ((points - self.centre_xyz) / (self.size / 2)).astype(points.dtype, copy=False)
+
+    def unit_to_xyz(self, joints_unit: np.ndarray) -> np.ndarray:
+        """Bring points from the unit cube to camera space.
+
+        Args:
+            joints_unit: Points in the cube, shape ``(..., 3)``.
+
+        Returns:
+            Points in mm, shape ``(..., 3)``, in the input's floating type (integers become float64).
+
+        See Also:
+            `xyz_to_unit`, the inverse.
+        """
+        points = _as_points(joints_unit)
+        return (points * (self.size / 2) + self.centre_xyz).astype(points.dtype, copy=False)
+
+
+def _as_points(values: np.ndarray) -> np.ndarray:
+    points = np.asarray(values)
+    if points.dtype.kind not in "fiu" or points.ndim < 1 or points.shape[-1] != 3:
+        raise ValueError(f"Points are numbers of shape (..., 3). Received: shape {points.shape}, dtype {points.dtype}.")
+    return points if points.dtype.kind == "f" else points.astype(np.float64)

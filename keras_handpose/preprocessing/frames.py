@@ -1,0 +1,152 @@
+"""Depth frames: the check that every frame passes, and reading them from files.
+
+A depth frame is a 2-D array ``(height, width)`` of mm, uint16 or float32, in which 0, NaN, infinities and negative
+values mean "no depth". Nothing in this package writes into a frame that it was given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from keras_handpose.cameras import Camera
+
+__all__ = ["FRAME_FORMATS", "check_depth", "read_depth"]
+
+
+def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera | None = None) -> np.ndarray:
+    """Check a depth frame and bring it to mm.
+
+    Args:
+        depth: Frame of shape ``(height, width)``, integers of 16 bits or more, or floats.
+        depth_scale: Millimetres in one unit of the frame (0.125 for an SR305, 1000 for metres).
+        camera: The camera that took it; its frame size must be the frame's.
+
+    Returns:
+        The frame in mm, uint16 or float32. A uint16 or float32 frame that is in mm already is returned as it is.
+
+    Raises:
+        TypeError: The frame does not hold numbers of 16 bits or more.
+        ValueError: The frame is not 2-D, is empty or does not have the camera's size, or the scale is not positive.
+
+    Example:
+        >>> check_depth(np.array([[4000, 0]], np.uint16), depth_scale=0.125).tolist()
+        [[500.0, 0.0]]
+    """
+    depth = np.asarray(depth)
+    if depth.dtype.kind not in "iuf" or depth.dtype.itemsize < 2:
+        raise TypeError(
+            f"A depth frame holds 16-bit integers or floats. Received: dtype {depth.dtype}, shape {depth.shape}. "
+            "A picture of 8 bits a pixel is a colour or grey image: read the depth stream, or a 16-bit file."
+        )
+    if depth.ndim != 2:
+        raise ValueError(
+            f"A depth frame has shape (height, width). Received: shape {depth.shape}. "
+            "Pass one frame without a channel axis; RGB images are not depth."
+        )
+    if depth.size == 0:
+        raise ValueError(f"The depth frame is empty. Received: shape {depth.shape}.")
+    if camera is not None and depth.shape != camera.shape:
+        raise ValueError(
+            f"The frame does not have the size of camera {camera.name!r}, {camera.width} x {camera.height}. "
+            f"Received: {depth.shape[1]} x {depth.shape[0]}. "
+            "Pass the camera that took it; `Camera.window` gives the camera of a part of a frame."
+        )
+    if not (math.isfinite(depth_scale) and depth_scale > 0):
+        raise ValueError(f"`depth_scale` must be a positive number of mm in one unit. Received: {depth_scale}.")
+    if depth_scale == 1.0 and depth.dtype in (np.uint16, np.float32):
+        return depth
+    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite: no depth.
+        return np.multiply(depth, depth_scale, dtype=np.float64 if depth.dtype.itemsize > 4 else np.float32).astype(
+            np.float32, copy=False
+        )
+
+
+def _from_depth16(path: Path) -> np.ndarray:
+    image = _read_image(path)
+    if image.dtype != np.uint16 or image.ndim != 2:
+        raise ValueError(
+            f"{path} is not a 16-bit depth image of one channel. Received: {_described(image)}. "
+            "NYU's files (three channels of 8 bits) are read with format='nyu'."
+        )
+    return image
+
+
+def _from_nyu(path: Path) -> np.ndarray:
+    image = _read_image(path)
+    if image.dtype != np.uint8 or image.ndim != 3:
+        raise ValueError(
+            f"{path} is not in NYU's encoding, three channels of 8 bits with mm = (G << 8) + B. "
+            f"Received: {_described(image)}. One channel of 16 bits is read with format='depth16'."
+        )
+    blue, green = image[..., 0], image[..., 1]
+    return (green.astype(np.uint16) << 8) + blue
+
+
+def _from_npy(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(f"{path} is not a NumPy array file of plain numbers: {error}") from error
+
+
+FRAME_FORMATS: dict[str, Callable[[Path], np.ndarray]] = {
+    "depth16": _from_depth16,
+    "nyu": _from_nyu,
+    "npy": _from_npy,
+}
+"""Readers of depth files by format."""
+
+
+def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
+    """Read a depth frame from a file, in the file's own unit.
+
+    Args:
+        path: The file.
+        format: ``"depth16"`` for a 16-bit image of one channel (PNG, TIFF, PGM), ``"nyu"`` for the encoding of the NYU
+            hand dataset, ``"npy"`` for a NumPy array.
+
+    Returns:
+        The frame, shape ``(height, width)``: uint16, or what the array file holds. ``"nyu"`` is in mm.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: The file does not hold numbers of 16 bits or more.
+        ValueError: The format is unknown, or the file is not a depth frame in that format.
+
+    See Also:
+        `check_depth`, which turns the file's unit into mm.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/frame.npy", np.full((2, 3), 400, np.uint16))
+        ...     read_depth(f"{folder}/frame.npy", format="npy").shape
+        (2, 3)
+    """
+    if format not in FRAME_FORMATS:
+        raise ValueError(f"`format` must be one of {', '.join(map(repr, FRAME_FORMATS))}. Received: {format!r}.")
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no depth file {str(path)!r}.")
+    frame = FRAME_FORMATS[format](path)
+    check_depth(frame)
+    return frame
+
+
+def _read_image(path: Path) -> np.ndarray:
+    # The bytes are read here because OpenCV prints its own warnings about files that it cannot open.
+    encoded = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+    if image is None:
+        raise ValueError(f"{path} is not an image that OpenCV can read, or it is damaged.")
+    return image
+
+
+def _described(image: np.ndarray) -> str:
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    return f"{channels} channel{'s' if channels > 1 else ''} of {image.dtype.itemsize * 8} bits, shape {image.shape}"
