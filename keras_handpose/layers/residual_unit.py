@@ -1,0 +1,106 @@
+"""The pre-activation residual unit, the brick of trunk and mask."""
+
+from __future__ import annotations
+
+import keras
+
+__all__ = ["ResidualUnit"]
+
+
+@keras.saving.register_keras_serializable(package="keras_handpose")
+class ResidualUnit(keras.layers.Layer):
+    """Add to its input what a few normalised convolutions make of it.
+
+    Two times batch normalisation, ReLU and a 3x3 convolution; with a bottleneck a 1x1, a 3x3 and a 1x1 convolution of
+    which the inner two have a quarter of the width. Where the shape changes, the shortcut is a 1x1 convolution of the
+    normalised input. (He et al., Identity Mappings in Deep Residual Networks, ECCV 2016.)
+
+    Args:
+        filters: Channels of the output.
+        strides: Step of the unit's 3x3 convolution, the first one where there are two.
+        bottleneck: Whether to use the 1x1, 3x3, 1x1 form.
+        kernel_regularizer: Penalty on the convolutions' kernels, e.g. ``keras.regularizers.L2(3e-4)``.
+
+    Shape:
+        ``(batch, height, width, channels)`` to ``(batch, ceil(height / strides), ceil(width / strides), filters)``.
+
+    Raises:
+        ValueError: `filters` or `strides` is not a positive integer, or too small for a bottleneck.
+
+    Example:
+        >>> unit = ResidualUnit(16, strides=2)
+        >>> tuple(unit(keras.ops.zeros((1, 9, 8, 4))).shape)
+        (1, 5, 4, 16)
+    """
+
+    def __init__(self, filters, *, strides=1, bottleneck=False, kernel_regularizer=None, **kwargs):
+        super().__init__(**kwargs)
+        narrowest = 4 if bottleneck else 1
+        if filters < narrowest or strides < 1:
+            raise ValueError(
+                f"`filters` must be at least {narrowest} and `strides` at least 1. "
+                f"Received: filters={filters}, strides={strides}, bottleneck={bottleneck}."
+            )
+        self.filters = filters
+        self.strides = strides
+        self.bottleneck = bottleneck
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        if bottleneck:
+            plan = ((filters // 4, 1, 1), (filters // 4, 3, strides), (filters, 1, 1))
+        else:
+            plan = ((filters, 3, strides), (filters, 3, 1))
+        self.norms = [self._norm(f"norm{i}") for i in range(1, len(plan) + 1)]
+        self.convs = [self._conv(*step, name=f"conv{i}") for i, step in enumerate(plan, 1)]
+        self.projection = None
+
+    def build(self, input_shape):
+        if self.strides != 1 or input_shape[-1] != self.filters:
+            self.projection = self._conv(self.filters, 1, self.strides, name="projection")
+            self.projection.build(input_shape)
+        shape = input_shape
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            norm.build(shape)
+            conv.build(shape)
+            shape = conv.compute_output_shape(shape)
+
+    def call(self, inputs, training=None):
+        x = keras.ops.relu(self.norms[0](inputs, training=training))
+        shortcut = inputs if self.projection is None else self.projection(x)
+        x = self.convs[0](x)
+        for norm, conv in zip(self.norms[1:], self.convs[1:], strict=True):
+            x = conv(keras.ops.relu(norm(x, training=training)))
+        return shortcut + x
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return batch, _ceil_div(height, self.strides), _ceil_div(width, self.strides), self.filters
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "strides": self.strides,
+            "bottleneck": self.bottleneck,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+    def _norm(self, name):
+        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name)
+
+    def _conv(self, filters, kernel_size, strides, name):
+        return keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding="same",
+            data_format="channels_last",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+
+def _ceil_div(size, strides):
+    return None if size is None else -(-size // strides)

@@ -1,0 +1,296 @@
+"""Residual attention regression: from a depth crop of a hand to its 3D joints.
+
+The network of "Residual Attention Regression for 3D Hand Pose Estimation" (ICIRA 2019): attention modules with a
+residual unit between two of them, and a head that regresses the code of a linear pose prior.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import keras
+import numpy as np
+
+from keras_handpose.layers import AttentionModule, PCAPrior, ResidualUnit
+
+__all__ = ["CONFIGURATIONS", "ResidualAttentionRegressor"]
+
+CONFIGURATIONS = MappingProxyType(
+    {
+        # Made for two CPU cores: 3x3 units of few channels keep them busier than bottlenecks do.
+        "compact": MappingProxyType(
+            {
+                "stem": (16, 5),
+                "filters": (24, 48, 96),
+                "top_filters": (128,),
+                "p": 1,
+                "t": 1,
+                "r": 1,
+                "poolings": (3, 2, 1),
+                "bottleneck": False,
+                "hidden": 512,
+            }
+        ),
+        # Attention-56 of Wang et al. (CVPR 2017), Table 1, with the paper's head.
+        "paper": MappingProxyType(
+            {
+                "stem": (64, 7),
+                "filters": (256, 512, 1024),
+                "top_filters": (2048, 2048, 2048),
+                "p": 1,
+                "t": 2,
+                "r": 1,
+                "poolings": (3, 2, 1),
+                "bottleneck": True,
+                "hidden": 512,
+            }
+        ),
+    }
+)
+"""Architectures by name: every argument of the factory that shapes the network's body and its hidden layer."""
+
+_DEFAULTS = MappingProxyType(
+    {
+        "configuration": "compact",
+        "joints": 21,
+        "attention": True,
+        "prior": "auto",
+        "dropout": 0.0,
+        "weight_decay": 0.0,
+        "input_shape": (128, 128, 1),
+    }
+)
+_COMPONENTS = 30  # of the default prior
+_HEAD = frozenset({"joints", "hidden", "prior"})
+_TRAINING = frozenset({"dropout", "weight_decay"})
+_POOLINGS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+
+
+def ResidualAttentionRegressor(
+    *,
+    joints: int | None = None,
+    configuration: str | None = None,
+    filters: Sequence[int] | None = None,
+    p: int | None = None,
+    t: int | None = None,
+    r: int | None = None,
+    poolings: Sequence[int] | None = None,
+    bottleneck: bool | None = None,
+    attention: bool | None = None,
+    stem: tuple[int, int] | None = None,
+    top_filters: Sequence[int] | None = None,
+    hidden: int | None = None,
+    prior: int | np.ndarray | tuple[np.ndarray, np.ndarray] | str | None = "auto",
+    dropout: float | None = None,
+    weight_decay: float | None = None,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+    pooling: str | None = None,
+    name: str = "residual_attention_regressor",
+) -> keras.Model:
+    """Build a network that regresses hand joints from a depth crop.
+
+    What is left out comes from the record of `weights`, or without weights from `configuration`.
+
+    Args:
+        joints: Joints of the output, by default 21.
+        configuration: Where the architecture's other arguments come from: "compact" (the default) or "paper".
+        filters: Width of each stage; there are as many stages. Each one halves the features of the one before.
+        p, t, r: Residual units before the split, in the trunk, and between the mask's poolings; see `AttentionModule`.
+        poolings: Halvings of each stage's mask branch, as many as stages.
+        bottleneck: Whether residual units are bottlenecks.
+        attention: False leaves out the mask branches: the network to compare with.
+        stem: Filters and kernel size of the first convolution, which halves the crop before a max-pooling does.
+        top_filters: Widths of the residual units after the last stage; the first one halves the features again.
+        hidden: Width of the dense layer before the code.
+        prior: Components of the pose prior, by default 30; or training poses ``(n, joints, 3)`` in the unit cube to
+            fit 30 components to; or ``(components, mean)`` arrays. None regresses the coordinates without a prior.
+        dropout: Share of the hidden layer's units dropped in training, by default 0.
+        weight_decay: Factor of the L2 penalty, ``weight_decay * sum(kernel ** 2)``, on the kernels of convolutions and
+            dense layers, by default 0. The paper trains with 3e-4.
+        include_top: False ends the network after the last normalised features.
+        weights: None for random ones, the name of a preset, or the path of a ``.weights.h5`` file beside its record.
+        input_tensor: Keras tensor to use as the input.
+        input_shape: Shape of a crop, by default ``(128, 128, 1)``.
+        pooling: With ``include_top=False``: None for a feature map, "avg" or "max" for global pooling.
+        name: Name of the model.
+
+    Returns:
+        A functional model from crops ``(batch, 128, 128, 1)`` in [-1, 1] to joints ``(batch, joints, 3)`` in the unit
+        cube, float32; with ``include_top=False`` to features.
+
+    Raises:
+        ValueError: Arguments do not fit each other or the weights.
+
+    Example:
+        >>> model = ResidualAttentionRegressor(joints=16, filters=(8, 16), poolings=(2, 1), prior=20)
+        >>> model.output_shape
+        (None, 16, 3)
+    """
+    if input_tensor is not None:
+        if input_shape not in (None, tuple(input_tensor.shape[1:])):
+            raise ValueError(
+                "`input_shape` must be that of `input_tensor`. "
+                f"Received: input_shape={input_shape}, input_tensor of shape {tuple(input_tensor.shape)}."
+            )
+        input_shape = tuple(input_tensor.shape[1:])
+    given = {
+        "configuration": configuration,
+        "joints": joints,
+        "filters": filters,
+        "p": p,
+        "t": t,
+        "r": r,
+        "poolings": poolings,
+        "bottleneck": bottleneck,
+        "attention": attention,
+        "stem": stem,
+        "top_filters": top_filters,
+        "hidden": hidden,
+        "dropout": dropout,
+        "weight_decay": weight_decay,
+        "input_shape": input_shape,
+    }
+    given = {key: _frozen(value) for key, value in given.items() if value is not None}
+    if not isinstance(prior, str):
+        given["prior"] = prior
+    weights_file, record = _resolve(weights)
+    plan = _plan(given, record, weights, include_top)
+    regularizer = keras.regularizers.L2(plan["weight_decay"]) if plan["weight_decay"] else None
+    unit = {"bottleneck": plan["bottleneck"], "kernel_regularizer": regularizer}
+    dense = {"kernel_initializer": "he_normal", "kernel_regularizer": regularizer}
+
+    # === Inputs ===
+    inputs = keras.Input(plan["input_shape"], name="crop") if input_tensor is None else input_tensor
+
+    # === Body ===
+    stem_filters, stem_kernel = plan["stem"]
+    x = keras.layers.Conv2D(
+        stem_filters,
+        stem_kernel,
+        strides=2,
+        padding="same",
+        data_format="channels_last",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        kernel_regularizer=regularizer,
+        name="stem",
+    )(inputs)
+    x = keras.layers.MaxPooling2D(2, padding="same", data_format="channels_last", name="stem_pool")(x)
+    for stage, (width, depth) in enumerate(zip(plan["filters"], plan["poolings"], strict=True), 1):
+        if stage > 1:
+            x = ResidualUnit(width, strides=2, **unit, name=f"between{stage - 1}")(x)
+        x = AttentionModule(
+            width,
+            p=plan["p"],
+            t=plan["t"],
+            r=plan["r"],
+            poolings=depth,
+            attention=plan["attention"],
+            **unit,
+            name=f"attention{stage}",
+        )(x)
+    for i, width in enumerate(plan["top_filters"], 1):
+        x = ResidualUnit(width, strides=2 if i == 1 else 1, **unit, name=f"top{i}")(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(x)
+    x = keras.layers.ReLU(name="features")(x)
+
+    # === Head ===
+    if include_top:
+        x = keras.layers.Flatten(data_format="channels_last", name="flatten")(x)
+        x = keras.layers.Dense(plan["hidden"], activation="relu", **dense, name="hidden")(x)
+        x = keras.layers.Dropout(plan["dropout"], name="dropout")(x)
+        if plan["prior"] is None:
+            x = keras.layers.Dense(3 * plan["joints"], **dense, dtype="float32", name="coordinates")(x)
+            x = keras.layers.Reshape((plan["joints"], 3), dtype="float32", name="joints")(x)
+        else:
+            pose_prior = _prior(plan["prior"], plan["joints"])
+            x = keras.layers.Dense(pose_prior.components, **dense, dtype="float32", name="code")(x)
+            x = pose_prior(x)
+    elif pooling is not None:
+        x = _POOLINGS[pooling](data_format="channels_last", name=f"{pooling}_pool")(x)
+    sources = inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor)
+    model = keras.Model(sources, x, name=name)
+
+    # === Weights ===
+    if weights_file is not None:
+        # Weights of a body alone come out of the whole network, whose head belongs to the file.
+        whole = model if include_top else ResidualAttentionRegressor(**record)
+        whole.load_weights(weights_file)
+        if include_top and plan["prior"] is not None:
+            pose_prior.trainable = False
+        if not include_top:
+            names = {layer.name for layer in whole.layers}
+            for layer in (layer for layer in model.layers if layer.name in names):
+                layer.set_weights(whole.get_layer(layer.name).get_weights())
+    return model
+
+
+def _resolve(weights: str | os.PathLike | None) -> tuple[os.PathLike | None, dict]:
+    """Find a weights file and the arguments that its record names."""
+    if weights is None:
+        return None, {}
+    from keras_handpose.models.weights import resolve
+
+    path, preset = resolve(weights)
+    record = {"configuration": "compact"} | {key: _frozen(value) for key, value in preset.architecture.items()}
+    unknown = record.keys() - _DEFAULTS.keys() - CONFIGURATIONS["compact"].keys()
+    if unknown:
+        raise ValueError(
+            f"The record of weights={str(weights)!r} names arguments that this version does not know. "
+            f"Received: {', '.join(sorted(unknown))}. Install the keras-handpose that wrote it, or a later one."
+        )
+    return path, record
+
+
+def _plan(given: dict, record: dict, weights: str | os.PathLike | None, include_top: bool) -> dict:
+    """Complete the given arguments from the weights' record and the configuration's table."""
+    configuration = (record or given).get("configuration", "compact")
+    if configuration not in CONFIGURATIONS:
+        raise ValueError(f"`configuration` must be one of {', '.join(CONFIGURATIONS)}. Received: {configuration!r}.")
+    plan = {**_DEFAULTS, **CONFIGURATIONS[configuration], **record}
+    free = _TRAINING if include_top else _TRAINING | _HEAD | {"input_shape"}
+    for key, value in given.items() if record else ():
+        if key not in free and (
+            isinstance(value, np.ndarray | tuple) != isinstance(plan[key], tuple) or value != plan[key]
+        ):
+            remedy = "Pass include_top=False to train a new head." if key in _HEAD else f"Leave `{key}` out."
+            raise ValueError(
+                f"`{key}` does not fit weights={str(weights)!r} ({key}={plan[key]}). Received: {key}={value}. {remedy}"
+            )
+    plan |= given
+    if isinstance(plan["prior"], str):
+        plan["prior"] = min(_COMPONENTS, 3 * plan["joints"])
+    if len(plan["filters"]) != len(plan["poolings"]) or not plan["filters"]:
+        raise ValueError(
+            "`filters` and `poolings` need one number for each stage. "
+            f"Received: filters={plan['filters']}, poolings={plan['poolings']}."
+        )
+    if include_top and None in plan["input_shape"]:
+        raise ValueError(
+            "The head needs features of a fixed size. "
+            f"Received: input_shape={plan['input_shape']}. Give height and width, or pass include_top=False."
+        )
+    return plan
+
+
+def _prior(prior, joints: int) -> PCAPrior:
+    """Make the prior from a number of components, poses to fit, or components and mean."""
+    if isinstance(prior, tuple):
+        basis, mean = prior
+        layer = PCAPrior(joints, len(basis), name="prior")
+        layer.assign(basis, mean)
+    elif np.ndim(prior) > 0:
+        layer = PCAPrior(joints, min(_COMPONENTS, 3 * joints), name="prior")
+        layer.adapt(prior)
+    else:
+        layer = PCAPrior(joints, prior, name="prior")
+    return layer
+
+
+def _frozen(value):
+    return tuple(value) if isinstance(value, list) else value
