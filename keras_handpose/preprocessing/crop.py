@@ -22,16 +22,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from keras_handpose.cameras import Camera
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import check_depth
 
-__all__ = ["BACKGROUND", "Crop", "crop_hand", "refine_centre"]
+__all__ = ["BACKGROUND", "CORE", "Crop", "crop_hand", "refine_centre"]
 
 BACKGROUND = 1.0
 """Value of a crop's pixel that shows nothing of the cube's contents."""
+
+CORE = 0.75
+"""Edge of the cube that the centre-of-mass steps look at, as a share of the crop's cube."""
+
+Point = tuple[float, float, float]
+
+_COARSE = 48  # Edge in px of the samples that the centre-of-mass steps look at.
+_MOMENTS = np.stack([np.ones(_COARSE), np.arange(0.5, _COARSE)]).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,18 +169,19 @@ def refine_centre(
     centre_xyz: np.ndarray,
     *,
     cube: float = 250.0,
-    steps: int = 3,
+    steps: int = 4,
 ) -> np.ndarray:
-    """Move a centre to the centre of mass of what its cube holds.
+    """Move a centre to the hand's centre of mass.
 
-    Each step averages the pixels and the depth of a coarse crop's points inside of the cube, and the next step's cube
-    is there. Where the cube is empty the centre stays.
+    Each step samples the middle of the cube (three quarters of its edge, which holds the palm and most of the fingers
+    and little of a forearm) on a coarse grid, averages the pixels and the depth of what is inside, and the next step's
+    cube is there. Where nothing is inside the centre stays.
 
     Args:
         depth: Frame in mm, shape ``(height, width)``; see `check_depth`.
         camera: The camera that took it.
         centre_xyz: Where to start, in mm, shape ``(3,)``.
-        cube: Edge of the cube in mm.
+        cube: Edge in mm of the cube that `crop_hand` will cut.
         steps: Number of steps, fixed so that a graph can do the same.
 
     Returns:
@@ -180,42 +190,41 @@ def refine_centre(
     Raises:
         TypeError, ValueError: As `crop_hand`.
 
+    See Also:
+        `detect_hand`, which also tells whether a hand is there.
+
     Example:
         >>> from keras_handpose.cameras import CAMERAS
         >>> frame = np.zeros((240, 320), np.uint16)
         >>> frame[101:140, 141:180] = 400
-        >>> refine_centre(frame, CAMERAS["msra15"], (50, 50, 420)).round().tolist()
+        >>> refine_centre(frame, CAMERAS["msra15"], (30, 30, 420)).round(-1).tolist()
         [0.0, 0.0, 400.0]
     """
     depth = check_depth(depth, camera=camera)
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
+    if steps != int(steps) or steps < 0:
+        raise ValueError(f"`steps` must be a whole number, at least 0. Received: {steps!r}.")
     centre = hand_cube.centre_xyz
-    for _ in range(steps):
-        centre = _step(depth, camera, centre, hand_cube.size)
+    for _ in range(int(steps)):
+        centre = _centre_of_mass(depth, camera, centre, CORE * hand_cube.size)
     return np.array(centre)
 
 
-_COARSE = 48  # Edge in px of the crops that the centre-of-mass steps look at.
-
-
-def _step(depth: np.ndarray, camera: Camera, centre_xyz: tuple[float, ...], cube: float) -> tuple[float, float, float]:
+def _centre_of_mass(depth: np.ndarray, camera: Camera, centre_xyz: Point, cube: float) -> Point:
     """Return the centre of mass of a cube's contents, or the cube's centre if it is empty."""
-    z = centre_xyz[2]
     window = left, top, width, height = _window(camera, centre_xyz, cube)
-    image = _sample(depth, window, z, cube, _COARSE, False)
-    inside = image < BACKGROUND
-    count = np.count_nonzero(inside)
-    if not count:
+    image = _sample(depth, window, centre_xyz[2], cube, _COARSE, False)
+    inside = (image < BACKGROUND).astype(np.float32)
+    (count, sum_i), (sum_j, _) = (_MOMENTS @ inside @ _MOMENTS.T).tolist()  # Sums of 1, i + 0.5 and j + 0.5.
+    if count == 0:
         return centre_xyz
-    along = np.arange(_COARSE) + 0.5
-    u = left + (inside.sum(axis=0) @ along / count) * (width / _COARSE) - 0.5
-    v = top + (inside.sum(axis=1) @ along / count) * (height / _COARSE) - 0.5
-    # Background is 1.0 everywhere else, so the sum over the inside is the whole sum less the background's share.
-    d = z + (float(image.sum(dtype=np.float64)) - (image.size - count) * BACKGROUND) / count * (cube / 2)
-    return (u - camera.cx) * d / camera.fx, (v - camera.cy) * d / camera.fy, d
+    u = left + sum_i / count * (width / _COARSE) - 0.5
+    v = top + sum_j / count * (height / _COARSE) - 0.5
+    z = centre_xyz[2] + float(np.vdot(image, inside)) / count * (cube / 2)
+    return (u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z
 
 
-def _window(camera: Camera, centre_xyz: tuple[float, ...], cube: float) -> tuple[float, float, float, float]:
+def _window(camera: Camera, centre_xyz: Point, cube: float) -> tuple[float, float, float, float]:
     """Return left, top, width and height in px of a cube's window, measured in the plane of its centre."""
     x, y, z = centre_xyz
     width, height = cube * camera.fx / z, cube * camera.fy / z
@@ -227,27 +236,26 @@ def _window(camera: Camera, centre_xyz: tuple[float, ...], cube: float) -> tuple
 def _sample(
     depth: np.ndarray, window: tuple[float, float, float, float], z: float, cube: float, size: int, mirror: bool
 ) -> np.ndarray:
-    """Gather and normalise the ``(size, size)`` image of a window; the formulas are this module's description."""
+    """Gather and normalise the ``(size, size)`` image of a window; the formulas are in this module's description."""
     left, top, width, height = window
-    along = np.arange(size) + 0.5
-    columns = np.floor(left + along * (width / size))
-    rows = np.floor(top + along * (height / size))
+    along = np.arange(0.5, size)
+    columns = np.floor(along * (width / size) + left)
+    rows = np.floor(along * (height / size) + top)
     if mirror:
         columns = columns[::-1]
-    sampled = depth.take(_clipped(rows, depth.shape[0]), axis=0).take(_clipped(columns, depth.shape[1]), axis=1)
+    # Clipping keeps the gathers inside of the frame; what it made up is thrown away below.
+    sampled = depth.take(rows.astype(np.intp), axis=0, mode="clip").take(columns.astype(np.intp), axis=1, mode="clip")
 
-    per_mm = np.float32(2 / cube)
-    z = np.float32(z)
+    z, per_mm = np.float32(z), np.float32(2 / cube)
     with np.errstate(invalid="ignore", over="ignore"):  # Missing depth may be NaN or infinite.
         image = np.subtract(sampled, z, dtype=np.float32)
         image *= per_mm
-        outside = ~(image > max(np.float32(-1), -z * per_mm))
-        outside |= image > BACKGROUND
-    outside[(rows < 0) | (rows >= depth.shape[0])] = True
-    outside[:, (columns < 0) | (columns >= depth.shape[1])] = True
-    np.copyto(image, BACKGROUND, where=outside)
-    return image
-
-
-def _clipped(indices: np.ndarray, length: int) -> np.ndarray:
-    return np.clip(indices, 0, length - 1).astype(np.intp)
+        inside = image > max(np.float32(-1), -z * per_mm)
+        inside &= image < BACKGROUND
+    for edge, extent, indices, length in (
+        (left, width, columns, depth.shape[1]),
+        (top, height, rows[:, None], depth.shape[0]),
+    ):
+        if edge < 0 or edge + extent > length:
+            inside &= (indices >= 0) & (indices < length)
+    return cv2.copyTo(image, inside.view(np.uint8), np.full((size, size), BACKGROUND, np.float32))

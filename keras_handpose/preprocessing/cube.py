@@ -34,14 +34,15 @@ class HandCube:
 
     def __post_init__(self) -> None:
         centre = np.asarray(self.centre_xyz)
-        if centre.shape != (3,) or centre.dtype.kind not in "iuf" or not np.isfinite(centre).all() or centre[2] <= 0:
+        x, y, z = centre.tolist() if centre.shape == (3,) and centre.dtype.kind in "iuf" else (math.nan,) * 3
+        if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z) and z > 0):
             raise ValueError(
                 "A hand's centre is three finite numbers x, y, z in mm with z > 0 (in front of the camera). "
                 f"Received: {self.centre_xyz!r}. Where no hand was found there is nothing to crop."
             )
         if not (math.isfinite(self.size) and self.size > 0):
             raise ValueError(f"A cube's edge must be a positive number of mm. Received: {self.size!r}.")
-        object.__setattr__(self, "centre_xyz", tuple(map(float, centre)))
+        object.__setattr__(self, "centre_xyz", (float(x), float(y), float(z)))
         object.__setattr__(self, "size", float(self.size))
 
     def xyz_to_unit(self, joints_xyz: np.ndarray) -> np.ndarray:
