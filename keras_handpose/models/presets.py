@@ -1,0 +1,200 @@
+"""Records of pretrained weights, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from keras_handpose.skeletons import SKELETONS
+
+__all__ = ["FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256"]
+
+FORMAT_VERSION = 1
+"""Version of the record's layout. It grows when a key is added, removed or changes its meaning."""
+
+WEIGHTS_SUFFIX = ".weights.h5"
+"""How the name of every weight file ends, as Keras wants it."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TYPES = {
+    "name": str,
+    "file": str,
+    "size": int,
+    "sha256": str,
+    "architecture": Mapping,
+    "skeleton": str,
+    "camera": str,
+    "cube": (int, float),
+    "hand": str,
+    "trained_on": str,
+    "training": Mapping,
+    "errors": Mapping,
+    "licence": str,
+    "format_version": int,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """The record that lies beside a weight file and says what is in it.
+
+    Args:
+        name: What ``weights=`` calls it.
+        file: Plain name of the weight file, ``*.weights.h5``.
+        size, sha256: Bytes and SHA-256 of that file, in hexadecimal digits.
+        architecture: Keyword arguments of `ResidualAttentionRegressor` that rebuild the network. Here and in the other
+            mappings, lists become tuples, so that a record equals what is read back from its file.
+        skeleton: Name of its joint layout in `SKELETONS`.
+        camera: Name of the camera that the training frames are from.
+        cube: Edge of the crop in mm.
+        hand: ``"right"`` or ``"left"``, the hand that the network knows.
+        trained_on: The training data in a few words, shown whenever the weights load.
+        training: How the weights came about: data, command, commit, samples, seed.
+        errors: Measured errors, each under the name of the data that it was measured on.
+        licence: SPDX identifier of the weights' licence.
+        format_version: Version of this record's layout.
+
+    Raises:
+        ValueError: A value has the wrong type or lies outside of what is described above.
+
+    Example:
+        >>> preset = Preset(name="mine", file="mine.weights.h5", size=12, sha256="0" * 64,
+        ...                 architecture={"joints": 21}, skeleton="msra21", camera="msra15", cube=250.0, hand="right",
+        ...                 trained_on="rendered hands", licence="Apache-2.0")
+        >>> Preset.from_json(preset.to_json()) == preset
+        True
+    """
+
+    name: str
+    file: str
+    size: int
+    sha256: str
+    architecture: Mapping[str, Any]
+    skeleton: str
+    camera: str
+    cube: float
+    hand: str
+    trained_on: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, Any] = field(default_factory=dict)
+    licence: str
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for key, types in _TYPES.items():
+            value = getattr(self, key)
+            if not isinstance(value, types) or isinstance(value, bool):
+                expected = types.__name__ if isinstance(types, type) else "number"
+                raise ValueError(f"`{key}` must be a {expected}. Received: {key}={value!r}.")
+            if types is Mapping:
+                object.__setattr__(self, key, _plain(value, key))
+        stem = self.file.removesuffix(WEIGHTS_SUFFIX)
+        for condition, expectation, key in (
+            (
+                self.format_version == FORMAT_VERSION,
+                f"{FORMAT_VERSION} in this version of the library",
+                "format_version",
+            ),
+            (_PLAIN_NAME.fullmatch(self.name), "letters, digits, dots, dashes and underscores", "name"),
+            (
+                _PLAIN_NAME.fullmatch(stem) and stem != self.file,
+                f"a plain file name without folders that ends in {WEIGHTS_SUFFIX}",
+                "file",
+            ),
+            (self.size > 0, "a positive number of bytes", "size"),
+            (re.fullmatch(r"[0-9a-f]{64}", self.sha256), "64 lower-case hexadecimal digits", "sha256"),
+            (self.skeleton in SKELETONS, f"one of {', '.join(SKELETONS)}", "skeleton"),
+            (self.camera, "the name of a camera", "camera"),
+            (math.isfinite(self.cube) and self.cube > 0, "a positive length in mm", "cube"),
+            (self.hand in ("right", "left"), "'right' or 'left'", "hand"),
+            (self.trained_on and self.trained_on.isprintable(), "one line that names the training data", "trained_on"),
+            (self.licence, "an SPDX licence identifier", "licence"),
+        ):
+            if not condition:
+                raise ValueError(f"`{key}` must be {expectation}. Received: {key}={getattr(self, key)!r}.")
+
+    @classmethod
+    def from_json(cls, text: str) -> Preset:
+        """Read a record from JSON text; the inverse of `to_json`.
+
+        Raises:
+            ValueError: The text is not JSON, a key is missing, unknown or doubled, or a value is wrong.
+        """
+        values = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        if not isinstance(values, dict):
+            raise ValueError(f"A record must be a JSON object. Received: a {type(values).__name__}.")
+        known = {f.name for f in fields(cls)}
+        for label, keys in (("misses", known - values.keys()), ("has unknown", values.keys() - known)):
+            if keys:
+                raise ValueError(f"The record {label} keys: {', '.join(sorted(keys))}.")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """Write the record as JSON text; the inverse of `from_json`."""
+        return json.dumps({f.name: getattr(self, f.name) for f in fields(self)}, indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Preset:
+        """Read a record file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is not a valid record; the message names the file and what is wrong.
+        """
+        path = Path(path)
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not a valid weights record. {error}") from error
+
+    def check(self, path: Path) -> None:
+        """Check a file against the record's size and SHA-256.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            OSError: It is another file, or damaged.
+        """
+        size = path.stat().st_size
+        if size != self.size:
+            raise OSError(f"{path} is not the file of its record: it has {size} bytes, not {self.size}.")
+        sha256 = file_sha256(path)
+        if sha256 != self.sha256:
+            raise OSError(f"{path} is not the file of its record: its SHA-256 is {sha256}, not {self.sha256}.")
+
+
+def file_sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"The record has doubled keys: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}.")
+    return values
+
+
+def _plain(value: Any, key: str) -> Any:
+    """Copy a JSON value, lists as tuples."""
+    if isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
+        return {k: _plain(v, f"{key}.{k}") for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(v, key) for v in value)
+    if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError(
+        f"`{key}` must hold what JSON can: text, finite numbers, true, false, null, lists and objects with text keys. "
+        f"Received: {value!r} of type {type(value).__name__}."
+    )
+
+
+def _refuse_constant(constant: str) -> float:
+    raise ValueError(f"A record holds finite numbers only. Received: {constant}.")

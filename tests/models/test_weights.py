@@ -1,0 +1,538 @@
+"""Presets and their files: records, places, mirrors, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import http.server
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_handpose
+from keras_handpose.models import fetching, weights
+from keras_handpose.models.presets import Preset
+
+CONTENT = bytes(range(256)) * 2000
+RECORD = {
+    "name": "tiny",
+    "file": "tiny.weights.h5",
+    "size": len(CONTENT),
+    "sha256": hashlib.sha256(CONTENT).hexdigest(),
+    "architecture": {"joints": 21, "filters": [8, 16]},
+    "skeleton": "msra21",
+    "camera": "msra15",
+    "cube": 250.0,
+    "hand": "right",
+    "trained_on": "rendered hands",
+    "training": {"data": "rendered hands", "samples": 100, "seed": 0},
+    "errors": {"rendered hands, held out": {"mean_mm": 12.5}},
+    "licence": "Apache-2.0",
+    "format_version": 1,
+}
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """A shipped folder with the record of one preset but without its file, an empty cache, and no address."""
+    shipped, home = tmp_path / "shipped", tmp_path / "home"
+    shipped.mkdir()
+    (shipped / "tiny.json").write_text(json.dumps(RECORD))
+    monkeypatch.setattr(weights, "_shipped_folder", lambda: shipped)
+    monkeypatch.setattr(fetching, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.delenv(weights.ADDRESS_VARIABLE, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return shipped / "tiny.weights.h5", home / "keras_handpose" / "tiny.weights.h5"
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A folder that a web server on the loopback offers, its address, and the requests it got."""
+    folder, requests = tmp_path / "mirror", []
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            requests.append(self.path)
+
+    with serving(functools.partial(Handler, directory=folder)) as address:
+        yield folder, address, requests
+
+
+class serving:
+    """Serves a request handler on a free port of the loopback while the block runs."""
+
+    def __init__(self, handler):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> str:
+        self.thread.start()
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def left_behind(cached: Path) -> set[str]:
+    """Files in the cache besides the lock."""
+    names = {path.name for path in cached.parent.iterdir()} if cached.parent.is_dir() else set()
+    return names - {f"{cached.name}.lock"}
+
+
+# --- Records ---
+
+
+def test_record_round_trip(tmp_path):
+    (tmp_path / "tiny.json").write_text(json.dumps(RECORD))
+    preset = Preset.read(tmp_path / "tiny.json")
+    assert preset.architecture == {"joints": 21, "filters": (8, 16)}
+    assert Preset.from_json(preset.to_json()) == preset
+    assert json.loads(preset.to_json()) == RECORD
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        preset.size = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"file": "../tiny.weights.h5"}, "`file` must be a plain file name"),
+        ({"file": "/etc/tiny.weights.h5"}, "`file` must be a plain file name"),
+        ({"file": "a\\b.weights.h5"}, "`file` must be a plain file name"),
+        ({"file": "C:tiny.weights.h5"}, "`file` must be a plain file name"),
+        ({"file": ".weights.h5"}, "`file` must be a plain file name"),
+        ({"file": "..weights.h5"}, "`file` must be a plain file name"),
+        ({"file": "tiny.weights.h5\n"}, "`file` must be a plain file name"),
+        ({"file": "tiny.weights.h5\0"}, "`file` must be a plain file name"),
+        ({"file": "tiny.keras"}, "`file` must be a plain file name"),
+        ({"name": "../tiny"}, "`name` must be letters"),
+        ({"name": ""}, "`name` must be letters"),
+        ({"sha256": "0" * 63}, "`sha256` must be 64"),
+        ({"sha256": "A" * 64}, "`sha256` must be 64"),
+        ({"size": 0}, "`size` must be a positive number"),
+        ({"size": 1.5}, "`size` must be a int"),
+        ({"size": True}, "`size` must be a int"),
+        ({"cube": -1.0}, "`cube` must be a positive length"),
+        ({"cube": "250"}, "`cube` must be a number"),
+        ({"hand": "both"}, "`hand` must be 'right' or 'left'"),
+        ({"skeleton": "msra"}, "`skeleton` must be one of msra21, icvl16, nyu14"),
+        ({"camera": ""}, "`camera` must be the name"),
+        ({"trained_on": ""}, "`trained_on` must be one line"),
+        ({"trained_on": "two\nlines"}, "`trained_on` must be one line"),
+        ({"licence": ""}, "`licence` must be"),
+        ({"architecture": []}, "`architecture` must be a Mapping"),
+        ({"format_version": 2}, "`format_version` must be 1 in this version"),
+        ({"sha265": ""}, "has unknown keys: sha265"),
+        ({"size": None}, "`size` must be a int"),
+    ],
+)
+def test_malformed_records_are_refused(tmp_path, change, message):
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps({**RECORD, **change}))
+    with pytest.raises(ValueError, match=message) as caught:
+        Preset.read(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expecting value"),
+        ("[]", "must be a JSON object"),
+        ("{}", "misses keys: architecture"),
+        ('{"name": "a", "name": "b"}', "doubled keys: name"),
+        (json.dumps({**RECORD, "cube": float("nan")}), "finite numbers only"),
+        (json.dumps({**RECORD, "training": {"loss": float("inf")}}), "finite numbers only"),
+        ('{"name": "\xff"}'.encode("latin-1"), "codec can't decode"),
+    ],
+)
+def test_malformed_json_is_refused(tmp_path, text, message):
+    path = tmp_path / "tiny.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=message) as caught:
+        Preset.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_json_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match=r"`errors.mean_mm` must hold what JSON can.*float32"):
+        Preset(**{**RECORD, "errors": {"mean_mm": np.float32(1.0)}})
+
+
+# --- Places ---
+
+
+def test_the_shipped_weights_are_whole_and_small():
+    for preset in weights.list():
+        shipped = weights._shipped_folder() / preset.file
+        if shipped.exists():
+            preset.check(shipped)
+    assert sum(path.stat().st_size for path in weights._shipped_folder().rglob("*") if path.is_file()) < 25e6
+
+
+def test_shipped_beats_cached(places):
+    for path in reversed(places):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(CONTENT)
+        assert weights.resolve("tiny")[0] == weights.locate("tiny") == weights.verify("tiny") == path
+    assert weights.resolve("tiny")[1] == Preset(**RECORD) == weights.list()[0]
+
+
+def test_a_damaged_shipped_file_is_passed_over(places, caplog):
+    shipped, cached = places
+    shipped.write_bytes(CONTENT[:-1] + b"?")
+    with pytest.raises(FileNotFoundError, match="no download address is set"):
+        weights.resolve("tiny")
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(CONTENT)
+    caplog.clear()
+    assert weights.resolve("tiny")[0] == cached
+    assert str(shipped) in caplog.text
+    with pytest.raises(OSError, match=f"{shipped} is not the file of its record: its SHA-256"):
+        weights.verify("tiny")
+
+
+def test_nothing_anywhere(places):
+    assert weights.locate("tiny") is None
+    for ask in (weights.resolve, weights.download, weights.verify):
+        with pytest.raises(FileNotFoundError) as caught:
+            ask("tiny")
+        assert all(str(path) in str(caught.value) for path in places)
+    with pytest.raises(FileNotFoundError, match=rf"tiny\.weights\.h5, 0\.5 MB.*Set {weights.ADDRESS_VARIABLE}"):
+        weights.resolve("tiny")
+    assert not places[1].parent.exists()
+
+
+@pytest.mark.parametrize("ask", [weights.download, weights.locate])
+@pytest.mark.parametrize("name", ["huge", "", "../tiny", "tiny.weights.h5"])
+def test_unknown_presets(places, ask, name):
+    with pytest.raises(ValueError, match="The presets are: tiny"):
+        ask(name)
+
+
+@pytest.mark.parametrize("name", ["huge", "", "hand.keras", ".weights.h5"])
+def test_neither_preset_nor_path(places, name):
+    with pytest.raises(ValueError, match="Received"):
+        weights.resolve(name)
+
+
+def test_record_under_another_name(places):
+    places[0].with_name("other.json").write_text(json.dumps(RECORD))
+    with pytest.raises(ValueError, match=r"other\.json must have the name of its preset.*tiny"):
+        weights.resolve("tiny")
+
+
+def test_a_path_takes_its_record_along(places, tmp_path, monkeypatch):
+    path = tmp_path / "mine.weights.h5"
+    with pytest.raises(FileNotFoundError, match=r"mine\.weights\.h5 does not exist"):
+        weights.resolve(path)
+    path.write_bytes(CONTENT)
+    with pytest.raises(FileNotFoundError, match=r"mine\.json does not exist"):
+        weights.resolve(path)
+    (tmp_path / "mine.json").write_text(json.dumps({**RECORD, "name": "mine"}))
+    assert weights.resolve(path) == weights.resolve(str(path)) == (path, Preset(**{**RECORD, "name": "mine"}))
+    assert weights.verify(path) == path
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert weights.resolve("~/mine.weights.h5")[0] == path
+    path.write_bytes(CONTENT[:-1])
+    for ask in (weights.resolve, weights.verify):
+        with pytest.raises(OSError, match=f"{path} is not the file of its record: it has 511999 bytes, not 512000"):
+            ask(path)
+
+
+def test_a_preset_beats_a_path(places, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tiny").mkdir()
+    places[0].write_bytes(CONTENT)
+    assert weights.resolve("tiny")[0] == places[0]
+
+
+# --- Downloads ---
+
+
+def test_download_from_a_server(places, mirror, monkeypatch):
+    folder, address, requests = mirror
+    (folder / "tiny.weights.h5").write_bytes(CONTENT)
+    monkeypatch.setenv(weights.ADDRESS_VARIABLE, f"{address}/")
+    for _ in range(2):
+        assert weights.resolve("tiny") == (places[1], Preset(**RECORD))
+    assert len(requests) == 1
+    assert places[1].read_bytes() == CONTENT
+    assert left_behind(places[1]) == {"tiny.weights.h5"}
+
+
+def test_download_replaces_a_damaged_copy(places, mirror):
+    folder, address, _ = mirror
+    (folder / "tiny.weights.h5").write_bytes(CONTENT)
+    places[1].parent.mkdir(parents=True)
+    places[1].write_bytes(b"damaged")
+    assert weights.download("tiny", address=address).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "attempts"),
+    [
+        (None, "HTTPError: 404", 1),
+        (CONTENT[:1000], "1000 bytes, not 512000", 3),
+        (b"?" + CONTENT[1:], "its SHA-256 is", 3),
+        (CONTENT * 2, "more bytes than the record says", 3),
+        (b"", "0 bytes, not 512000", 3),
+    ],
+    ids=["missing", "truncated", "wrong", "longer", "empty"],
+)
+@pytest.mark.parametrize("earlier", [None, b"an older file"])
+def test_a_bad_mirror_leaves_nothing(places, mirror, content, message, attempts, earlier):
+    folder, address, requests = mirror
+    if content is not None:
+        (folder / "tiny.weights.h5").write_bytes(content)
+    if earlier is not None:
+        places[1].parent.mkdir(parents=True)
+        places[1].write_bytes(earlier)
+    with pytest.raises(OSError, match=message) as caught:
+        weights.download("tiny", address=address)
+    for part in (f"{address}/tiny.weights.h5", str(places[1]), weights.ADDRESS_VARIABLE):
+        assert part in str(caught.value)
+    assert sum(request == "/tiny.weights.h5" for request in requests) >= attempts
+    assert left_behind(places[1]) == (set() if earlier is None else {"tiny.weights.h5"})
+    assert earlier is None or places[1].read_bytes() == earlier
+
+
+def test_a_connection_that_breaks_is_tried_again(places):
+    requests = []
+
+    class Breaking(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT if len(requests) == 3 else CONTENT[: len(requests) * 1000])
+
+        def log_message(self, *args):
+            pass
+
+    with serving(Breaking) as address:
+        assert weights.download("tiny", address=address).read_bytes() == CONTENT
+    assert len(requests) == 3
+
+
+def test_a_silent_server_times_out(places, monkeypatch):
+    monkeypatch.setattr(fetching, "_TIMEOUT", 0.1)
+    over = threading.Event()
+
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            over.wait(20)
+
+        def log_message(self, *args):
+            pass
+
+    with serving(Silent) as address:
+        with pytest.raises(OSError, match="ReadTimeout"):
+            weights.download("tiny", address=address)
+        over.set()
+    assert left_behind(places[1]) == set()
+
+
+def test_no_network(places):
+    with serving(http.server.BaseHTTPRequestHandler) as address:
+        pass  # The port was free a moment ago and is free again.
+    with pytest.raises(OSError, match="ConnectionError"):
+        weights.download("tiny", address=address)
+    assert left_behind(places[1]) == set()
+
+
+def test_passwords_are_not_shown(places):
+    with pytest.raises(OSError, match="could not be fetched") as caught:
+        weights.download("tiny", address="http://me:secret@127.0.0.1:9/hands")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", [str, lambda folder: folder.as_uri(), lambda folder: f"{folder}/"])
+def test_download_from_a_folder(places, tmp_path, form):
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    with pytest.raises(OSError, match=r"FileNotFoundError.*a folder.tiny\.weights\.h5"):
+        weights.download("tiny", address=form(folder))
+    (folder / "tiny.weights.h5").write_bytes(CONTENT[1:])
+    with pytest.raises(OSError, match="511999 bytes"):
+        weights.download("tiny", address=form(folder))
+    assert left_behind(places[1]) == set()
+    (folder / "tiny.weights.h5").write_bytes(CONTENT)
+    assert weights.download("tiny", address=form(folder)).read_bytes() == CONTENT
+    assert left_behind(places[1]) == {"tiny.weights.h5"}
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1/", "s3://hands", "file://server/hands"])
+def test_unknown_kinds_of_address(places, monkeypatch, address):
+    monkeypatch.setenv(weights.ADDRESS_VARIABLE, address)
+    with pytest.raises(ValueError, match=f"must be http.*Received: {address}"):
+        weights.resolve("tiny")
+
+
+@pytest.fixture
+def read_only_folder():
+    """A folder that this process cannot write to, even where the tests run as root."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    yield folder
+    if is_root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
+def test_a_cache_that_cannot_be_written(monkeypatch, read_only_folder):
+    monkeypatch.setattr(weights, "_presets", lambda: {"tiny": Preset(**RECORD)})
+    monkeypatch.setenv("KERAS_HOME", str(read_only_folder))
+    with pytest.raises(OSError, match=r"PermissionError.*KERAS_HOME moves it"):
+        weights.download("tiny", address=str(read_only_folder))
+
+
+@pytest.mark.slow
+def test_processes_share_one_download(places, tmp_path):
+    requests, go = [], threading.Event()
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT[:1000])
+            go.wait(3)  # Long enough for the others to arrive.
+            self.wfile.write(CONTENT[1000:])
+
+        def log_message(self, *args):
+            pass
+
+    code = (
+        "import sys, pathlib; from keras_handpose.models import weights\n"
+        f"weights._shipped_folder = lambda: pathlib.Path({str(places[0].parent)!r})\n"
+        "print(weights.resolve('tiny')[0])"
+    )
+    with serving(Slow) as address:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(keras_handpose.__file__).parents[1]),
+            "KERAS_HOME": str(places[1].parents[1]),
+            weights.ADDRESS_VARIABLE: address,
+        }
+        started = [
+            subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+            for _ in range(3)
+        ]
+        outputs = [process.communicate(timeout=60)[0].strip() for process in started]
+    assert outputs == [str(places[1])] * 3
+    assert len(requests) == 1
+    assert places[1].read_bytes() == CONTENT
+
+
+# --- Models ---
+
+
+def tiny_model(joints: int = 21):
+    import keras
+
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(2, 3, name="conv")(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Dense(joints * 3, name="dense")(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, keras.layers.Reshape((joints, 3))(x))
+
+
+DESCRIPTION = {
+    key: RECORD[key]
+    for key in ("architecture", "skeleton", "camera", "cube", "hand", "trained_on", "training", "errors")
+}
+
+
+def test_save_and_load(tmp_path, caplog):
+    model = tiny_model()
+    path = tmp_path / "runs" / "mine.weights.h5"
+    preset = weights.save(model, path, **DESCRIPTION)
+    assert (path, preset) == weights.resolve(path)
+    assert (preset.name, preset.file, preset.size) == ("mine", path.name, path.stat().st_size)
+    assert {entry.name for entry in path.parent.iterdir()} == {"mine.weights.h5", "mine.json"}
+
+    other = tiny_model()
+    with caplog.at_level(logging.WARNING):
+        weights.load(other, *weights.resolve(path))
+    assert caplog.messages == ["mine: trained on rendered hands"]
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_optimizer_is_not_saved(tmp_path):
+    model = tiny_model()
+    plain = weights.save(model, tmp_path / "plain.weights.h5", **DESCRIPTION)
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    assert weights.save(model, tmp_path / "compiled.weights.h5", **DESCRIPTION).size == plain.size
+    weights.load(tiny_model(), *weights.resolve(tmp_path / "compiled.weights.h5"))
+    assert model.optimizer is not None
+
+
+def test_loading_into_another_architecture(tmp_path):
+    path = tmp_path / "mine.weights.h5"
+    preset = weights.save(tiny_model(), path, **DESCRIPTION)
+    other = tiny_model(14)
+    before = other.get_weights()
+    with pytest.raises(ValueError, match=r"'mine' do not fit.*the file has 1 of shape \(63,\).*'joints': 21"):
+        weights.load(other, path, preset)
+    for ours, theirs in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_record_that_cannot_be_written_keeps_the_old_pair(tmp_path):
+    path = tmp_path / "mine.weights.h5"
+    weights.save(tiny_model(), path, **DESCRIPTION)
+    with pytest.raises(ValueError, match="`hand` must be"):
+        weights.save(tiny_model(), path, **{**DESCRIPTION, "hand": "both"})
+    weights.verify(path)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"mine.weights.h5", "mine.json"}
+
+
+def test_saving_needs_the_right_ending_and_a_functional_model(tmp_path):
+    import keras
+
+    with pytest.raises(ValueError, match=r"must end in \.weights\.h5"):
+        weights.save(tiny_model(), tmp_path / "mine.keras", **DESCRIPTION)
+
+    class Subclassed(keras.Model):
+        pass
+
+    with pytest.raises(ValueError, match="must be functional.*Subclassed"):
+        weights.save(Subclassed(), tmp_path / "mine.weights.h5", **DESCRIPTION)
+
+
+@pytest.mark.slow
+def test_the_line_about_the_data_shows_by_default(tmp_path):
+    path = tmp_path / "mine.weights.h5"
+    weights.save(tiny_model(), path, **DESCRIPTION)
+    code = (
+        "import keras; from keras_handpose.models import weights\n"
+        "inputs = keras.Input((8, 8, 1)); x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 3)(inputs))\n"
+        "x = keras.layers.Dense(63)(keras.layers.GlobalAveragePooling2D()(x))\n"
+        f"weights.load(keras.Model(inputs, x), *weights.resolve({str(path)!r}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(keras_handpose.__file__).parents[1])}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert "mine: trained on rendered hands" in result.stderr.splitlines()
