@@ -1,3 +1,62 @@
-"""A depth frame and a camera in, 3D hand joints in millimetres out, built from Keras blocks you can reuse."""
+"""A depth frame and a camera in, 3D hand joints in millimetres out, built from Keras blocks you can reuse.
+
+Names are imported when they are first used: pre-processing does not wait for Keras, nor anything for matplotlib.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "cameras": "cameras",
+    "skeletons": "skeletons",
+    "preprocessing": "preprocessing",
+    "synthetic": "synthetic",
+    "layers": "layers",
+    "models": "models",
+    "weights": "models.weights",
+}
+_ORIGINS = {
+    "CAMERAS": "cameras",
+    "Camera": "cameras",
+    "uvd_to_xyz": "cameras",
+    "xyz_to_uvd": "cameras",
+    "ICVL16": "skeletons",
+    "MSRA21": "skeletons",
+    "NYU14": "skeletons",
+    "SKELETONS": "skeletons",
+    "Skeleton": "skeletons",
+    "convert_joints": "skeletons",
+    "corresponding_joints": "skeletons",
+    "Crop": "preprocessing",
+    "Detection": "preprocessing",
+    "HandCube": "preprocessing",
+    "crop_hand": "preprocessing",
+    "detect_hand": "preprocessing",
+    "read_depth": "preprocessing",
+    "refine_centre": "preprocessing",
+    "AttentionModule": "layers",
+    "PCAPrior": "layers",
+    "ResidualUnit": "layers",
+    "ResidualAttentionRegressor": "models",
+    "HandPoseEstimator": "estimator",
+    "Pose": "estimator",
+    "plot_pose": "plotting",
+}
+
+__all__ = ["__version__", *_MODULES, *_ORIGINS]
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        value = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    elif name in _ORIGINS:
+        value = getattr(importlib.import_module(f"{__name__}.{_ORIGINS[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
