@@ -1,0 +1,7 @@
+"""From a depth frame to a hand's pose."""
+
+from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator
+from keras_handpose.estimator.one_euro import OneEuroFilter
+from keras_handpose.estimator.pose import Pose
+
+__all__ = ["HandPoseEstimator", "OneEuroFilter", "Pose"]

@@ -1,0 +1,248 @@
+"""The estimator: a depth frame in, a `Pose` out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count, repeat
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.engines import Engine
+from keras_handpose.estimator.one_euro import OneEuroFilter
+from keras_handpose.estimator.pose import Pose
+from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth, crop_hand, detect_hand
+from keras_handpose.skeletons import SKELETONS, Skeleton
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_handpose.models.presets import Preset
+
+__all__ = ["HandPoseEstimator"]
+
+T = TypeVar("T")
+
+
+class HandPoseEstimator:
+    """Estimates the joints of the hand in depth frames of one camera.
+
+    Args:
+        source: A preset's name, the path of weights with their record beside them, a `keras.Model` from crops
+            ``(batch, size, size, 1)`` to ``joints_unit`` ``(batch, joints, 3)``, or an `Engine`.
+        camera: The camera that takes the frames, or its name in `CAMERAS`.
+        skeleton: What the model's joints are, or the layout's name; needed for a model or an engine.
+        cube: Edge in mm of the cube around the hand that the model was trained for; needed for a model or an engine.
+        hand: Which hand is in the frames. Models know right hands; left ones are mirrored on the way in and out.
+        depth_scale: Millimetres in one unit of the frames (0.125 for an SR305, 1000 for metres).
+        min_score: Evidence from which on something is a hand; see `detect_hand`. Following a hand that was found
+            takes half as much.
+
+    Raises:
+        ValueError: An argument is unknown or missing, or the skeleton does not have the model's number of joints.
+
+    Example:
+        >>> class Still:  # An engine of one's own: every joint in the middle of the cube.
+        ...     crop_size, joints = 128, 21
+        ...     def __call__(self, crops):
+        ...         return np.zeros((len(crops), 21, 3), np.float32)
+        >>> estimator = HandPoseEstimator(Still(), camera="msra15", skeleton="msra21", cube=250)
+        >>> frame = np.zeros((240, 320), np.uint16)
+        >>> estimator(frame).found
+        False
+        >>> frame[80:140, 150:200] = 400
+        >>> pose = estimator(frame)
+        >>> pose.found, pose.joints_xyz.shape
+        (True, (21, 3))
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike | keras.Model | Engine,
+        *,
+        camera: Camera | str,
+        skeleton: Skeleton | str | None = None,
+        cube: float | None = None,
+        hand: Literal["right", "left"] = "right",
+        depth_scale: float = 1.0,
+        min_score: float = 0.3,
+    ) -> None:
+        if hand not in ("right", "left"):
+            raise ValueError(f"`hand` must be 'right' or 'left'. Received: {hand!r}.")
+        if not depth_scale > 0:
+            raise ValueError(f"`depth_scale` must be a positive number of mm in one unit. Received: {depth_scale}.")
+        self.camera = _named(camera, CAMERAS, "camera")
+        self.hand = hand
+        self.depth_scale = float(depth_scale)
+        self.min_score = min_score
+        self.engine, record = _open(source)
+        if record is not None:
+            skeleton = record.skeleton if skeleton is None else skeleton
+            cube = record.cube if cube is None else cube
+        if skeleton is None or cube is None:
+            raise ValueError(
+                "A model or an engine does not say what its joints are and what cube it was trained for: "
+                f"pass `skeleton` and `cube`. Received: skeleton={skeleton}, cube={cube}."
+            )
+        self.mirror = hand != ("right" if record is None else record.hand)
+        self.skeleton = _named(skeleton, SKELETONS, "skeleton")
+        self.cube = float(cube)
+        if len(self.skeleton) != self.engine.joints:
+            raise ValueError(
+                f"The model has {self.engine.joints} joints and the skeleton {self.skeleton.name!r} has "
+                f"{len(self.skeleton)}. Pass the layout that the model was trained on as `skeleton`."
+            )
+
+    def __call__(self, depth: np.ndarray, *, centre_xyz: np.ndarray | None = None) -> Pose:
+        """Estimate the pose in one frame.
+
+        Args:
+            depth: Frame of shape ``(height, width)``, in units of ``depth_scale`` mm.
+            centre_xyz: The hand's centre in mm if it is known; by default the hand is detected.
+
+        Returns:
+            The `Pose`; ``found`` is False where there is no hand.
+
+        Raises:
+            TypeError, ValueError: The frame is not a depth frame of the camera's size.
+        """
+        crop, score = self._locate(self._in_mm(depth), centre_xyz)
+        return self._poses([crop], [score])[0]
+
+    def batch(
+        self, frames: Iterable[np.ndarray], *, centres_xyz: Iterable[np.ndarray | None] | None = None
+    ) -> list[Pose]:
+        """Estimate the poses in many frames that need not follow one another.
+
+        Args:
+            frames: Frames as for a call.
+            centres_xyz: The hands' centres in mm, one (or None) for each frame; by default the hands are detected.
+
+        Returns:
+            One `Pose` for each frame, as calls would return them.
+
+        Raises:
+            TypeError, ValueError: A frame is malformed, or there are not as many centres as frames.
+        """
+        centres = repeat(None) if centres_xyz is None else centres_xyz
+        pairs = zip(frames, centres, strict=centres_xyz is not None)
+        located = [self._locate(self._in_mm(depth), centre_xyz) for depth, centre_xyz in pairs]
+        return self._poses(*zip(*located, strict=True)) if located else []
+
+    def stream(
+        self,
+        frames: Iterable[np.ndarray],
+        *,
+        smooth: bool | OneEuroFilter = False,
+        timestamps: Iterable[float] | None = None,
+        rate: float = 30.0,
+    ) -> Iterator[Pose]:
+        """Follow a hand through consecutive frames.
+
+        Where the hand was in one frame is where the next one is searched, with less evidence asked for, so that the
+        hand is kept also while it turns its edge to the camera or something else comes closer. Where it is lost, it is
+        searched in the whole frame again.
+
+        Args:
+            frames: Frames as for a call, possibly without end.
+            smooth: Whether to smooth the joints with a `OneEuroFilter`, or the filter to smooth them with.
+            timestamps: The frames' times in seconds, increasing; by default they come at an even `rate`.
+            rate: Frames per second.
+
+        Yields:
+            A `Pose` for each frame.
+
+        Raises:
+            TypeError, ValueError: A frame is malformed, a time does not increase, or there are not as many of both.
+
+        Example:
+            >>> class Still:
+            ...     crop_size, joints = 128, 21
+            ...     def __call__(self, crops):
+            ...         return np.zeros((len(crops), 21, 3), np.float32)
+            >>> estimator = HandPoseEstimator(Still(), camera="msra15", skeleton="msra21", cube=250)
+            >>> frames = np.zeros((3, 240, 320), np.uint16)
+            >>> frames[1:, 80:140, 150:200] = 400
+            >>> [pose.found for pose in estimator.stream(frames, smooth=True)]
+            [False, True, True]
+        """
+        smoother = OneEuroFilter() if smooth is True else smooth or None
+        times = count(step=1 / rate) if timestamps is None else timestamps
+        last, last_time = None, 0.0
+        for depth, time in zip(frames, times, strict=timestamps is not None):
+            depth = self._in_mm(depth)
+            crop, score = (None, 0.0) if last is None else self._detect(depth, around=last.centre_xyz)
+            if crop is None:
+                last = None
+                crop, score = self._detect(depth)
+            pose = self._poses([crop], [score])[0]
+            if pose.found and smoother:
+                if last is None:
+                    smoother.reset()
+                pose = replace(pose, joints_xyz=smoother(pose.joints_xyz, dt=time - last_time))
+            last, last_time = (pose if pose.found else None), time
+            yield pose
+
+    def _in_mm(self, depth: np.ndarray) -> np.ndarray:
+        return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
+
+    def _locate(self, depth: np.ndarray, centre_xyz: np.ndarray | None) -> tuple[Crop | None, float]:
+        """Return the crop of the hand in a frame in mm, None without one, and the score."""
+        if centre_xyz is None:
+            return self._detect(depth)
+        crop = self._crop(depth, centre_xyz)
+        return (crop, 1.0) if (crop.image < BACKGROUND).any() else (None, 0.0)
+
+    def _detect(self, depth: np.ndarray, *, around: np.ndarray | None = None) -> tuple[Crop | None, float]:
+        min_score = self.min_score if around is None else self.min_score / 2
+        detection = detect_hand(depth, self.camera, cube=self.cube, around=around, min_score=min_score)
+        return (self._crop(depth, detection.centre_xyz) if detection.found else None), detection.score
+
+    def _crop(self, depth: np.ndarray, centre_xyz: np.ndarray) -> Crop:
+        size = self.engine.crop_size
+        return crop_hand(depth, self.camera, centre_xyz, cube=self.cube, size=size, mirror=self.mirror)
+
+    def _poses(self, crops: Sequence[Crop | None], scores: Sequence[float]) -> list[Pose]:
+        """Run the network on the crops there are, in one go."""
+        images = [crop.image for crop in crops if crop is not None]
+        joints_unit = iter(self.engine(np.stack(images)[..., None]) if images else ())
+        shared = {"skeleton": self.skeleton, "camera": self.camera, "hand": self.hand, "depth_scale": self.depth_scale}
+        return [
+            Pose.not_found(score=score, **shared)
+            if crop is None
+            else Pose(
+                found=True,
+                joints_xyz=crop.unit_to_xyz(next(joints_unit).astype(np.float64)),
+                centre_xyz=np.array(crop.cube.centre_xyz),
+                crop=crop,
+                score=score,
+                **shared,
+            )
+            for crop, score in zip(crops, scores, strict=True)
+        ]
+
+
+def _open(source: str | os.PathLike | keras.Model | Engine) -> tuple[Engine, Preset | None]:
+    """Return the engine that runs a source, and the record of weights where it has one."""
+    if isinstance(source, Engine):
+        return source, None
+    from keras_handpose.engines.keras import KerasEngine
+
+    if not isinstance(source, str | os.PathLike):
+        return KerasEngine(source), None
+    from keras_handpose.models import ResidualAttentionRegressor
+    from keras_handpose.models.weights import resolve
+
+    return KerasEngine(ResidualAttentionRegressor(weights=source)), resolve(source)[1]
+
+
+def _named(value: T | str, table: Mapping[str, T], name: str) -> T:
+    """Return a value, or the one of that name in a table."""
+    if not isinstance(value, str):
+        return value
+    if value not in table:
+        raise ValueError(f"`{name}` must be one of {', '.join(table)}, or an object of your own. Received: {value!r}.")
+    return table[value]

@@ -1,0 +1,83 @@
+"""The One-Euro filter: steady when the hand rests, prompt when it moves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+__all__ = ["OneEuroFilter"]
+
+
+class OneEuroFilter:
+    """Smooths a stream of joints with a cut-off frequency that rises with their speed.
+
+    Casiez, Roussel and Vogel, "1 € Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
+    Systems", CHI 2012. One thing is done otherwise than in the paper: a joint's speed is the length of its velocity in
+    space, so its three coordinates share one cut-off and the result does not depend on how the camera is turned.
+
+    To tune it, set ``beta`` to 0 and lower ``min_cutoff`` until a resting hand stands still; then raise ``beta`` until
+    a fast one no longer drags behind.
+
+    Args:
+        min_cutoff: Cut-off frequency at rest, in Hz. Lower is steadier.
+        beta: What the cut-off gains with speed, in Hz per mm/s. Higher is prompter.
+        speed_cutoff: Cut-off frequency of the speed estimate, in Hz.
+
+    Raises:
+        ValueError: A cut-off is not positive, or ``beta`` is negative.
+
+    Example:
+        >>> smooth = OneEuroFilter()
+        >>> smooth(np.zeros((21, 3)), dt=1 / 30).shape
+        (21, 3)
+        >>> jump = smooth(np.ones((21, 3)), dt=1 / 30)
+        >>> bool(0 < jump[0, 0] < 1)
+        True
+    """
+
+    def __init__(self, *, min_cutoff: float = 1.5, beta: float = 0.02, speed_cutoff: float = 1.0) -> None:
+        if not (min_cutoff > 0 and speed_cutoff > 0 and beta >= 0):
+            raise ValueError(
+                "`min_cutoff` and `speed_cutoff` must be positive and `beta` at least 0. "
+                f"Received: min_cutoff={min_cutoff}, beta={beta}, speed_cutoff={speed_cutoff}."
+            )
+        self.min_cutoff = min_cutoff
+        self.beta = beta
+        self.speed_cutoff = speed_cutoff
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next joints pass unchanged."""
+        self._joints_xyz: np.ndarray | None = None
+        self._velocity: np.ndarray | None = None
+
+    def __call__(self, joints_xyz: np.ndarray, *, dt: float) -> np.ndarray:
+        """Smooth the next joints of the stream.
+
+        Args:
+            joints_xyz: Points in mm, shape ``(..., 3)``.
+            dt: Time since the previous call in seconds. The first call after `reset` does not use it.
+
+        Returns:
+            The smoothed points, shape ``(..., 3)``. The first ones after `reset` come back as they are.
+
+        Raises:
+            ValueError: ``dt`` is not positive.
+        """
+        joints_xyz = np.asarray(joints_xyz)
+        if self._joints_xyz is None:
+            self._joints_xyz, self._velocity = joints_xyz, np.zeros_like(joints_xyz)
+            return joints_xyz
+        if not 0 < dt < math.inf:
+            raise ValueError(f"`dt` must be a positive time in seconds; timestamps have to increase. Received: {dt}.")
+        velocity = (joints_xyz - self._joints_xyz) / dt
+        self._velocity = self._velocity + _gain(self.speed_cutoff, dt) * (velocity - self._velocity)
+        cutoff = self.min_cutoff + self.beta * np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        self._joints_xyz = self._joints_xyz + _gain(cutoff, dt) * (joints_xyz - self._joints_xyz)
+        return self._joints_xyz
+
+
+def _gain(cutoff: float | np.ndarray, dt: float) -> float | np.ndarray:
+    """Weight of the newest value in a first-order low-pass filter with this cut-off."""
+    return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff * dt))
