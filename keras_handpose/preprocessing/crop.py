@@ -3,12 +3,13 @@
 The crop of ``size`` x ``size`` pixels around a centre ``(x, y, z)`` with a cube of edge ``cube`` is defined by sums,
 products, comparisons and two one-dimensional gathers, so that an array library and a graph compute the same:
 
-    w = cube * fx / z                      h = cube * fy / z                      window in px, never rounded
-    u0 = fx * x / z + cx + 0.5 - w / 2     v0 = fy * y / z + cy + 0.5 - h / 2     its edges; pixel k covers [k, k + 1]
-    u(i) = u0 + (i + 0.5) * w / size - 0.5          column i of the crop; rows alike with v0 and h
-    d(j, i) = depth[floor(v(j) + 0.5), floor(u(i) + 0.5)]                         no depth outside of the frame
-    n = (d - z) * (2 / cube)                                                      float32
-    crop = min(n, 1)    where n > max(-1, -z * (2 / cube)),    else 1
+    uc = fx * x / z + cx          vc = fy * y / z + cy          the centre's pixel
+    w = cube * fx / z             h = cube * fy / z             the window in px, never rounded
+    u0 = uc + 0.5 - w / 2         v0 = vc + 0.5 - h / 2         its left and top; pixel k covers [k, k + 1]
+    u(i) = u0 + (i + 0.5) * w / size - 0.5                      column i of the crop; rows alike with v0 and h
+    d(j, i) = depth[floor(v(j) + 0.5), floor(u(i) + 0.5)]       no depth outside of the frame
+    n = (d - z) * (2 / cube)                                    float32
+    crop = n  where  max(-1, -z * (2 / cube)) < n < 1,  else 1
 
 The last line keeps what lies inside of the cube and makes everything else background, exactly 1.0: what is behind the
 back face; what has no depth (0, NaN, infinite, negative, outside of the frame: never above the bound); and what is on
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from keras_handpose.cameras import Camera
+from keras_handpose.cameras import Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import check_depth
 
@@ -36,8 +37,6 @@ BACKGROUND = 1.0
 
 CORE = 0.75
 """Edge of the cube that the centre-of-mass steps look at, as a share of the crop's cube."""
-
-Point = tuple[float, float, float]
 
 _COARSE = 48  # Edge in px of the samples that the centre-of-mass steps look at.
 _MOMENTS = np.stack([np.ones(_COARSE), np.arange(0.5, _COARSE)]).astype(np.float32)
@@ -148,9 +147,10 @@ def crop_hand(
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
     if size != int(size) or size < 1:
         raise ValueError(f"`size` must be a whole number of px, at least 1. Received: {size!r}.")
-    window = _window(camera, hand_cube.centre_xyz, hand_cube.size)
-    image = _sample(depth, window, hand_cube.centre_xyz[2], hand_cube.size, int(size), mirror)
-    left, top, width, height = window
+    x, y, z = hand_cube.centre_xyz
+    u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+    window = left, top, width, height = cube_window(camera, u, v, z, hand_cube.size)
+    image = _sample(depth, window, z, hand_cube.size, int(size), mirror)
     return Crop(
         image=image,
         cube=hand_cube,
@@ -169,7 +169,7 @@ def refine_centre(
     centre_xyz: np.ndarray,
     *,
     cube: float = 250.0,
-    steps: int = 4,
+    steps: int = 3,
 ) -> np.ndarray:
     """Move a centre to the hand's centre of mass.
 
@@ -202,35 +202,33 @@ def refine_centre(
     """
     depth = check_depth(depth, camera=camera)
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if steps != int(steps) or steps < 0:
+    if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"`steps` must be a whole number, at least 0. Received: {steps!r}.")
-    centre = hand_cube.centre_xyz
-    for _ in range(int(steps)):
-        centre = _centre_of_mass(depth, camera, centre, CORE * hand_cube.size)
-    return np.array(centre)
+    centre_uvd = xyz_to_uvd(hand_cube.centre_xyz, camera).tolist()
+    return uvd_to_xyz(centre_of_mass(depth, camera, *centre_uvd, hand_cube.size, steps), camera)
 
 
-def _centre_of_mass(depth: np.ndarray, camera: Camera, centre_xyz: Point, cube: float) -> Point:
-    """Return the centre of mass of a cube's contents, or the cube's centre if it is empty."""
-    window = left, top, width, height = _window(camera, centre_xyz, cube)
-    image = _sample(depth, window, centre_xyz[2], cube, _COARSE, False)
-    inside = (image < BACKGROUND).astype(np.float32)
-    (count, sum_i), (sum_j, _) = (_MOMENTS @ inside @ _MOMENTS.T).tolist()  # Sums of 1, i + 0.5 and j + 0.5.
-    if count == 0:
-        return centre_xyz
-    u = left + sum_i / count * (width / _COARSE) - 0.5
-    v = top + sum_j / count * (height / _COARSE) - 0.5
-    z = centre_xyz[2] + float(np.vdot(image, inside)) / count * (cube / 2)
-    return (u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z
+def centre_of_mass(
+    depth: np.ndarray, camera: Camera, u: float, v: float, z: float, cube: float, steps: int
+) -> tuple[float, float, float]:
+    """Do the steps of `refine_centre` on a centre that is given, and returned, as ``u v d``."""
+    core = CORE * cube
+    for _ in range(steps):
+        window = left, top, width, height = cube_window(camera, u, v, z, core)
+        image = _sample(depth, window, z, core, _COARSE, False)
+        inside = (image < BACKGROUND).astype(np.float32)
+        (count, sum_i), (sum_j, _) = (_MOMENTS @ inside @ _MOMENTS.T).tolist()  # Sums of 1, i + 0.5 and j + 0.5.
+        if count > 0:
+            u = left + sum_i / count * (width / _COARSE) - 0.5
+            v = top + sum_j / count * (height / _COARSE) - 0.5
+            z += float(np.vdot(image, inside)) / count * (core / 2)
+    return u, v, z
 
 
-def _window(camera: Camera, centre_xyz: Point, cube: float) -> tuple[float, float, float, float]:
-    """Return left, top, width and height in px of a cube's window, measured in the plane of its centre."""
-    x, y, z = centre_xyz
+def cube_window(camera: Camera, u: float, v: float, z: float, cube: float) -> tuple[float, float, float, float]:
+    """Return left, top, width and height in px of a cube's window, in the plane of its centre ``u v z``."""
     width, height = cube * camera.fx / z, cube * camera.fy / z
-    left = camera.fx * x / z + camera.cx + 0.5 - width / 2
-    top = camera.fy * y / z + camera.cy + 0.5 - height / 2
-    return left, top, width, height
+    return u + 0.5 - width / 2, v + 0.5 - height / 2, width, height
 
 
 def _sample(
