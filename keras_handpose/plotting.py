@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import matplotlib
@@ -18,9 +19,11 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from keras_handpose.cameras import uvd_to_xyz, xyz_to_uvd
-from keras_handpose.estimator.pose import Pose
 from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth
 from keras_handpose.skeletons import Skeleton
+
+if TYPE_CHECKING:
+    from keras_handpose.estimator import Pose
 
 __all__ = ["FINGER_COLOURS", "plot_pose", "plot_poses"]
 
@@ -82,6 +85,7 @@ def plot_pose(
 
     Example:
         >>> from keras_handpose.cameras import CAMERAS
+        >>> from keras_handpose.estimator import Pose
         >>> from keras_handpose.skeletons import MSRA21
         >>> pose = Pose.not_found(skeleton=MSRA21, camera=CAMERAS["msra15"])
         >>> figure = plot_pose(np.full((240, 320), 900, np.uint16), pose)
