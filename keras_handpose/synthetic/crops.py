@@ -1,0 +1,235 @@
+"""Labelled crops for training: rendered, sensed and cropped as a real frame would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.preprocessing import crop_hand, refine_centre
+from keras_handpose.skeletons import MSRA21, Skeleton
+from keras_handpose.synthetic.scenes import sample_scenes
+from keras_handpose.synthetic.sensors import SENSORS
+
+__all__ = ["LabelledCrops", "Rig", "RIGS", "iterate_crops", "render_crops", "sample_poses"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rig:
+    """A camera, its kind of sensor and the distances in mm at which it sees hands."""
+
+    camera: Camera
+    sensor: str
+    distance: tuple[float, float]
+
+
+RIGS: dict[str, Rig] = {
+    name: Rig(camera=CAMERAS[name], sensor=sensor, distance=distance)
+    for name, sensor, distance in (
+        ("msra15", "time_of_flight", (240.0, 550.0)),
+        ("icvl", "time_of_flight", (240.0, 550.0)),
+        ("nyu", "structured_light", (480.0, 950.0)),
+        ("kinect_v2", "time_of_flight", (450.0, 1000.0)),
+        ("sr305", "structured_light", (260.0, 700.0)),
+        ("realsense_d435", "active_stereo", (300.0, 800.0)),
+        ("azure_kinect", "time_of_flight", (350.0, 900.0)),
+    )
+}
+"""Rigs by the name of their camera."""
+
+_CHUNK = 16
+"""Crops that share a camera and a seed; the unit of parallel work."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCrops:
+    """Crops of right hands with their joints.
+
+    Attributes:
+        images: Normalised depth, float32, shape ``(n, size, size, 1)``.
+        joints_unit: Joints in the unit cube, float32, shape ``(n, joints, 3)``.
+        centres_xyz: Centres of the cubes in mm, shape ``(n, 3)``.
+        cube: Edge of the cubes in mm.
+        skeleton: Layout of the joints.
+    """
+
+    images: np.ndarray
+    joints_unit: np.ndarray
+    centres_xyz: np.ndarray
+    cube: float
+    skeleton: Skeleton
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def render_crops(
+    n: int,
+    *,
+    seed: int,
+    skeleton: Skeleton = MSRA21,
+    cube: float = 250.0,
+    size: int = 128,
+    rigs: tuple[str, ...] = tuple(RIGS),
+    workers: int = 1,
+) -> LabelledCrops:
+    """Render labelled crops of right hands, as many cameras would show them.
+
+    The centre is found as on real frames, by centre-of-mass steps from somewhere near the hand, for two thirds of the
+    crops, and lies near the middle of the joints for the others; then it is moved a little.
+
+    Args:
+        n: Number of crops.
+        seed: The same seed gives the same crops, whatever the number of workers.
+        skeleton: Layout of the labels.
+        cube: Edge of the cube in mm.
+        size: Edge of the crops in px.
+        rigs: Names of the `RIGS` to draw from.
+        workers: Number of threads.
+
+    Example:
+        >>> crops = render_crops(2, seed=0)
+        >>> crops.images.shape, crops.joints_unit.shape
+        ((2, 128, 128, 1), (2, 21, 3))
+    """
+    chunks = -(-n // _CHUNK)
+
+    def render(chunk: int) -> tuple[np.ndarray, ...]:
+        count = min(_CHUNK, n - chunk * _CHUNK)
+        return _render_chunk(count, np.random.default_rng([seed, chunk]), skeleton, cube, size, rigs)
+
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            parts = list(pool.map(render, range(chunks)))
+    else:
+        parts = [render(chunk) for chunk in range(chunks)]
+    images, joints_unit, centres_xyz = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return LabelledCrops(images, joints_unit, centres_xyz, cube, skeleton)
+
+
+def sample_poses(n: int, *, seed: int, skeleton: Skeleton = MSRA21, cube: float = 250.0) -> np.ndarray:
+    """Draw poses as they lie in their crops' cubes, without rendering them: what a pose prior is fitted to.
+
+    Args:
+        n: Number of poses.
+        seed: The same seed gives the same poses.
+        skeleton: Layout of the joints.
+        cube: Edge of the cube in mm.
+
+    Returns:
+        Joints in the unit cube, float32, shape ``(n, joints, 3)``.
+
+    Example:
+        >>> sample_poses(4, seed=0).shape
+        (4, 21, 3)
+    """
+    rng = np.random.default_rng(seed)
+    rig = RIGS["msra15"]
+    scenes = sample_scenes(n, rng, rig.camera, distance=rig.distance)
+    centres = scenes.landmarks_xyz.mean(axis=1) + rng.normal(0.0, 9.0, (n, 3))
+    return ((scenes.joints_xyz(skeleton) - centres[:, None]) / (cube / 2)).astype(np.float32)
+
+
+def iterate_crops(
+    batch: int,
+    *,
+    seed: int,
+    start: int = 0,
+    skeleton: Skeleton = MSRA21,
+    cube: float = 250.0,
+    size: int = 128,
+    rigs: tuple[str, ...] = tuple(RIGS),
+    workers: int = 1,
+    ahead: int = 4,
+) -> Iterator[LabelledCrops]:
+    """Render batches without end, some of them ahead of their use.
+
+    Batch ``k`` depends on ``seed`` and ``k`` only, so that an interrupted training goes on with ``start=k`` where it
+    stopped.
+
+    Args:
+        batch: Crops a batch.
+        seed: Source of all randomness.
+        start: Number of the first batch.
+        skeleton, cube, size, rigs: As for `render_crops`.
+        workers: Number of threads that render.
+        ahead: Batches kept ready.
+    """
+
+    def render(number: int) -> LabelledCrops:
+        return render_crops(batch, seed=_mix(seed, number), skeleton=skeleton, cube=cube, size=size, rigs=rigs)
+
+    with ThreadPoolExecutor(workers) as pool:
+        ready = [pool.submit(render, start + i) for i in range(ahead)]
+        number = start + ahead
+        try:
+            while True:
+                yield ready.pop(0).result()
+                ready.append(pool.submit(render, number))
+                number += 1
+        finally:
+            for future in ready:
+                future.cancel()
+
+
+def _mix(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
+
+
+def _render_chunk(
+    n: int, rng: np.random.Generator, skeleton: Skeleton, cube: float, size: int, rigs: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rig = RIGS[rigs[rng.integers(len(rigs))]]
+    sensor = SENSORS[rig.sensor]
+    scenes = sample_scenes(n, rng, rig.camera, distance=rig.distance)
+    joints_xyz = scenes.joints_xyz(skeleton)
+    middles = scenes.landmarks_xyz.mean(axis=1)
+
+    images = np.empty((n, size, size, 1), np.float32)
+    joints_unit = np.empty((n, len(skeleton), 3), np.float32)
+    centres_xyz = np.empty((n, 3))
+    for i in range(n):
+        camera = _window(rig.camera, middles[i], cube, size)
+        depth = scenes.shoot(i, camera, sensor.varied(rng), seed=int(rng.integers(2**63)))
+        if rng.random() < 0.04:
+            _cut(depth, rng)
+        centre = middles[i] + rng.normal(0.0, 9.0, 3)
+        if rng.random() < 0.67:
+            centre = refine_centre(depth, camera, centre, cube=cube, steps=2) + rng.normal(0.0, 5.0, 3)
+        crop = crop_hand(depth, camera, centre, cube=cube, size=size)
+        images[i, ..., 0] = crop.image
+        joints_unit[i] = crop.xyz_to_unit(joints_xyz[i])
+        centres_xyz[i] = centre
+    return images, joints_unit, centres_xyz
+
+
+def _window(camera: Camera, middle_xyz: np.ndarray, cube: float, size: int) -> Camera:
+    """Return the part of the camera's frame around a hand, thinned to no more pixels than a crop can show.
+
+    The crop takes the nearest of the frame's pixels, so of a fine frame it sees every second or third pixel only.
+    """
+    x, y, z = middle_xyz
+    thin = max(1, int(camera.fx / z * cube / size))
+    camera = replace(camera, fx=camera.fx / thin, fy=camera.fy / thin, cx=camera.cx / thin, cy=camera.cy / thin)
+    edge = int(1.25 * cube * camera.fx / z) + 2
+    left = int(x * camera.fx / z + camera.cx) - edge // 2
+    top = int(y * camera.fy / z + camera.cy) - edge // 2
+    return camera.window(left, top, edge, edge)
+
+
+def _cut(depth: np.ndarray, rng: np.random.Generator) -> None:
+    """Empty one side of a window, as where the frame ends."""
+    height, width = depth.shape
+    share = rng.uniform(0.15, 0.38)
+    side = rng.integers(4)
+    if side == 0:
+        depth[: int(height * share)] = 0
+    elif side == 1:
+        depth[int(height * (1 - share)) :] = 0
+    elif side == 2:
+        depth[:, : int(width * share)] = 0
+    else:
+        depth[:, int(width * (1 - share)) :] = 0
