@@ -253,14 +253,14 @@ def load(model: keras.Model, path: Path, preset: Preset) -> None:
     stored = _stored_shapes(path)
     if stored != expected:
         differences = [
-            f"{label} {count} of shape {shape}"
+            f"{label} {count} x {shape}"
             for label, counts in (("the file has", stored - expected), ("the model has", expected - stored))
             for shape, count in counts.items()
         ]
         raise ValueError(
-            f"The weights {preset.name!r} do not fit this model: beyond what both have, {', '.join(differences[:4])}"
-            f"{', ...' if len(differences) > 4 else ''}. Build the model as the record says: {preset.architecture}. "
-            f"Received: {path}."
+            f"The weights {preset.name!r} do not fit this model. Beyond the arrays that both have, "
+            f"{', '.join(differences[:4])}{', ...' if len(differences) > 4 else ''}. Received: {path}. "
+            f"Build the model as the record says: {dict(preset.architecture)}."
         )
     model.load_weights(path)
     # Shown by default, on stderr and as it stands, and silenced like any other message of the logging module.

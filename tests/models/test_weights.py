@@ -479,6 +479,32 @@ def test_save_and_load(tmp_path, caplog):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_the_factory_takes_a_path(tmp_path):
+    path = tmp_path / "mine.weights.h5"
+    architecture = {
+        "joints": 21,
+        "stem": [4, 3],
+        "filters": [4, 8],
+        "poolings": [1, 1],
+        "top_filters": [8],
+        "hidden": 8,
+        "prior": 5,
+        "input_shape": [32, 32, 1],
+    }
+    rng = np.random.default_rng(0)
+    trained = keras_handpose.ResidualAttentionRegressor(**architecture)
+    trained.get_layer("prior").adapt(rng.normal(size=(50, 21, 3)))
+    weights.save(trained, path, **{**DESCRIPTION, "architecture": architecture})
+    crops = rng.normal(size=(2, 32, 32, 1)).astype(np.float32)
+
+    model = keras_handpose.ResidualAttentionRegressor(weights=str(path))
+    np.testing.assert_array_equal(np.asarray(model(crops)), np.asarray(trained(crops)))
+    body = keras_handpose.ResidualAttentionRegressor(weights=path, include_top=False)
+    np.testing.assert_array_equal(body.get_layer("stem").get_weights()[0], trained.get_layer("stem").get_weights()[0])
+    with pytest.raises(ValueError, match="joints.*does not fit.*Received: joints=14"):
+        keras_handpose.ResidualAttentionRegressor(weights=path, joints=14)
+
+
 def test_the_optimizer_is_not_saved(tmp_path):
     model = tiny_model()
     plain = weights.save(model, tmp_path / "plain.weights.h5", **DESCRIPTION)
@@ -494,7 +520,7 @@ def test_loading_into_another_architecture(tmp_path):
     preset = weights.save(tiny_model(), path, **DESCRIPTION)
     other = tiny_model(14)
     before = other.get_weights()
-    with pytest.raises(ValueError, match=r"'mine' do not fit.*the file has 1 of shape \(63,\).*'joints': 21"):
+    with pytest.raises(ValueError, match=r"'mine' do not fit.*the file has 1 x \(63,\).*'joints': 21"):
         weights.load(other, path, preset)
     for ours, theirs in zip(before, other.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
