@@ -1,0 +1,81 @@
+"""What the commands write: tables, errors, JSON, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_handpose.estimator import Pose
+    from keras_handpose.skeletons import Skeleton
+
+__all__ = ["joints_table", "messages", "pose_document", "report_error", "results", "to_json", "whole_file"]
+
+results = Console()
+"""Where results go: stdout."""
+
+messages = Console(stderr=True)
+"""Where everything else goes, so that stdout can be piped: stderr."""
+
+
+def report_error(error: Exception | str) -> None:
+    """Print an error in one red line (as the terminal wraps it)."""
+    messages.print(
+        f"[bold red]Error:[/] [red]{escape(' '.join(str(error).split()))}[/]", highlight=False, soft_wrap=True
+    )
+
+
+def joints_table(pose: Pose, *, truth_xyz: np.ndarray | None = None, title: str | None = None) -> Table:
+    """Tabulate a pose's joints in mm and px, with their errors where the truth is known."""
+    import numpy as np
+
+    from keras_handpose.plotting import FINGER_COLOURS
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("joint")
+    for column in ("x mm", "y mm", "z mm", "u px", "v px"):
+        table.add_column(column, justify="right")
+    finger_of = {joint: finger for finger, joints in pose.skeleton.fingers.items() for joint in joints}
+    errors = None
+    if truth_xyz is not None:
+        errors = np.linalg.norm(pose.joints_xyz - truth_xyz, axis=-1)
+        table.add_column("error mm", justify="right")
+    for joint, name in enumerate(pose.skeleton.joint_names):
+        row = [*pose.joints_xyz[joint], *pose.joints_uvd[joint, :2]] + ([] if errors is None else [errors[joint]])
+        colour = FINGER_COLOURS.get(finger_of.get(joint, ""), "default")
+        table.add_row(f"[{colour}]{name}[/]", *(f"{value:.1f}" for value in row))
+    return table
+
+
+def pose_document(skeleton: Skeleton, poses: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the pose files hold: the joints' names once, and a record for each frame."""
+    return {"skeleton": skeleton.name, "joint_names": skeleton.joint_names, "poses": poses}
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """Return JSON text with arrays of numbers on one line each."""
+    text = json.dumps(document, indent=2, allow_nan=False)
+    return re.sub(r"\[\n[^\[\]{}\"]*\]", lambda array: re.sub(r"\n\s*", " ", array[0]), text)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which becomes ``path`` in one step if all went well and vanishes if not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""``keras-handpose predict``: poses for one's own frames."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from keras_handpose.cli.output import (
+    joints_table,
+    messages,
+    pose_document,
+    report_error,
+    results,
+    to_json,
+    whole_file,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_handpose.cameras import Camera
+    from keras_handpose.estimator import Pose
+
+__all__ = ["predict"]
+
+_PATTERNS = {
+    "depth16": ("*.png", "*.tif", "*.tiff", "*.pgm"),
+    "nyu": ("depth_*.png",),  # Colour images lie in the same folder.
+    "npy": ("*.npy",),
+}
+_PICTURE = ".pose.png"
+
+
+def predict(
+    frames: Annotated[Path, typer.Argument(help="A depth frame's file, or a folder of them.")],
+    camera: Annotated[str, typer.Option(help="A camera's name, or fx,fy,cx,cy in px.")],
+    depth_scale: Annotated[float, typer.Option(help="Millimetres in one unit of the frames.")] = 1.0,
+    weights: Annotated[str, typer.Option(help="A preset's name, or a .weights.h5 file beside its record.")] = "msra",
+    hand: Annotated[Literal["right", "left"], typer.Option(help="Which hand is in the frames.")] = "right",
+    format: Annotated[Literal["depth16", "nyu", "npy"], typer.Option(help="How the files hold depth.")] = "depth16",
+    output: Annotated[Path | None, typer.Option(help="Folder for a picture of each frame and poses.json.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the poses as JSON.")] = False,
+) -> None:
+    """Estimate the hand's joints in a depth frame, or in each of a folder's.
+
+    A folder's frames that cannot be read are reported and left out; the exit status is then 1.
+    """
+    from keras_handpose.estimator import HandPoseEstimator
+    from keras_handpose.preprocessing import read_depth
+
+    files = _depth_files(frames, format)
+    shape = _first_shape(files, format)
+    if shape is not None:
+        with messages.status("Loading the network"):
+            estimator = HandPoseEstimator(weights, camera=_camera(camera, shape), hand=hand, depth_scale=depth_scale)
+    poses: dict[Path, Pose] = {}
+    failures: dict[Path, Exception] = {}
+    for file in track(files, "Estimating", console=messages, transient=True, disable=not messages.is_terminal):
+        try:
+            depth = read_depth(file, format=format)
+            pose = estimator(depth)
+        except (TypeError, ValueError, OSError) as error:
+            failures[file] = error
+            continue
+        if output is not None:
+            _write_picture(output / _picture_name(file, files), depth, pose, title=file.name)
+        poses[file] = replace(pose, crop=None)  # Crops of thousands of frames would fill the memory.
+
+    if poses:
+        document = pose_document(estimator.skeleton, [{"file": f.name, **pose.to_dict()} for f, pose in poses.items()])
+        if output is not None:
+            with whole_file(output / "poses.json") as path:
+                path.write_text(to_json(document), encoding="utf-8")
+        if json:
+            typer.echo(to_json(document))
+        else:
+            results.print(_table(poses))
+    for file, error in failures.items():
+        report_error(f"{file.name}: {error}")
+    if failures:
+        raise typer.Exit(1 if frames.is_dir() else 2)
+
+
+def _depth_files(frames: Path, format: str) -> list[Path]:
+    if not frames.is_dir():
+        return [frames]
+    patterns = _PATTERNS[format]
+    found = {path for pattern in patterns for path in frames.glob(pattern) if not path.name.endswith(_PICTURE)}
+    if not found:
+        raise FileNotFoundError(f"There are no frames in {frames}: looked for {', '.join(patterns)}.")
+    return sorted(found)
+
+
+def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:
+    """Return the shape of the first frame that can be read."""
+    from keras_handpose.preprocessing import read_depth
+
+    for file in files:
+        with suppress(TypeError, ValueError, OSError):
+            return read_depth(file, format=format).shape
+    return None
+
+
+def _camera(text: str, shape: tuple[int, int]) -> Camera:
+    """Return the camera of a name, or of ``fx,fy,cx,cy`` and a frame's shape."""
+    from keras_handpose.cameras import CAMERAS, Camera
+
+    if text in CAMERAS:
+        return CAMERAS[text]
+    try:
+        fx, fy, cx, cy = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"`--camera` must be one of {', '.join(CAMERAS)}, or fx,fy,cx,cy in px. Received: {text!r}."
+        ) from None
+    height, width = shape
+    return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
+
+
+def _picture_name(file: Path, files: list[Path]) -> str:
+    """Return a name that no other frame's picture has, and no frame."""
+    alone = sum(other.stem == file.stem for other in files) == 1
+    return f"{file.stem if alone else file.name}{_PICTURE}"
+
+
+def _write_picture(path: Path, depth: np.ndarray, pose: Pose, *, title: str) -> None:
+    from keras_handpose.plotting import plot_pose
+
+    with whole_file(path) as partial:
+        plot_pose(depth, pose, title=title).savefig(partial, format="png")
+
+
+def _table(poses: dict[Path, Pose]) -> Table:
+    """Return the joints of a single pose, or a line for each of many."""
+    (file, pose), *more = poses.items()
+    if pose.found and not more:
+        return joints_table(pose, title=f"{file.name}, score {pose.score:.2f}")
+    hands = sum(pose.found for pose in poses.values())
+    table = Table(title=f"Hands in {hands} of {len(poses)} frames", title_justify="left", title_style="bold")
+    table.add_column("frame")
+    for column in ("score", "centre x mm", "y mm", "z mm"):
+        table.add_column(column, justify="right")
+    for file, pose in poses.items():
+        centre = [f"{value:.1f}" for value in pose.centre_xyz] if pose.found else ["no hand"]
+        table.add_row(escape(file.name), f"{pose.score:.2f}", *centre)
+    return table

@@ -1,0 +1,73 @@
+"""``keras-handpose weights``: which weights there are, whether they are whole, and fetching them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from keras_handpose.cli.output import report_error, results
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="List, verify and download pretrained weights.")
+
+
+@app.command("list")
+def list_presets() -> None:
+    """List the pretrained weights and what they were trained on."""
+    from keras_handpose.models import weights
+
+    table = Table(title="Pretrained weights", title_justify="left", title_style="bold")
+    for column in ("name", "MB", "joints", "cube mm", "trained on", "here"):
+        table.add_column(column, justify="right" if column in ("MB", "cube mm") else "left")
+    for preset in weights.list():
+        table.add_row(
+            escape(preset.name),
+            f"{preset.size / 1e6:.1f}",
+            preset.skeleton,
+            f"{preset.cube:g}",
+            escape(preset.trained_on),
+            "yes" if weights.locate(preset.name) else "no",
+        )
+    results.print(table)
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Presets or files; by default what is here.")] = None,
+) -> None:
+    """Check weight files against their records. Nothing is downloaded."""
+    from keras_handpose.models import weights
+
+    failed = False
+    for name in names or [preset.name for preset in weights.list()]:
+        try:
+            _say(f"{name}: {weights.verify(name)} is whole.")
+        except (ValueError, OSError) as error:
+            if isinstance(error, FileNotFoundError) and not names:
+                _say(f"{name} is not on this machine.")
+            else:
+                report_error(error)
+                failed = True
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="A preset's name.")],
+    address: Annotated[
+        str | None, typer.Option(help="Folder or http(s) address; by default $KERAS_HANDPOSE_WEIGHTS_URL.")
+    ] = None,
+) -> None:
+    """Download a preset's weights, unless they are on this machine."""
+    from keras_handpose.models import weights
+
+    _say(f"{name} is at {weights.locate(name) or weights.download(name, address=address)}.")
+
+
+def _say(text: str) -> None:
+    results.print(text, markup=False, highlight=False, soft_wrap=True)
