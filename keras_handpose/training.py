@@ -12,10 +12,20 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_handpose.models import ResidualAttentionRegressor
+from keras_handpose import __version__
+from keras_handpose.evaluation import joint_errors, summarise_errors
+from keras_handpose.layers import PCAPrior
+from keras_handpose.models import weights
 from keras_handpose.models.metrics import MeanJointErrorMM
+from keras_handpose.models.residual_attention import CONFIGURATIONS, ResidualAttentionRegressor
 from keras_handpose.skeletons import SKELETONS
-from keras_handpose.synthetic import iterate_crops, render_crops, sample_poses
+from keras_handpose.synthetic import (
+    describe_test_set,
+    iterate_crops,
+    render_crops,
+    rendered_test_set,
+    sample_poses,
+)
 
 __all__ = ["RenderedTraining", "train"]
 
@@ -29,6 +39,7 @@ class RenderedTraining:
     """A plan of training on rendered hands. The same plan gives the same crops in the same order.
 
     Args:
+        name: What the weights will be called.
         skeleton: Name of the joint layout in `SKELETONS`.
         camera: Name of the camera that the record names as the one these joints belong to.
         cube: Edge of the crops in mm.
@@ -46,6 +57,7 @@ class RenderedTraining:
         ValueError: A number is not positive or the skeleton is unknown.
     """
 
+    name: str = "trained"
     skeleton: str = "msra21"
     camera: str = "msra15"
     cube: float = 250.0
@@ -54,7 +66,7 @@ class RenderedTraining:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     huber_delta: float | None = 0.1
-    components: int | None = 30
+    components: int | None = 45
     architecture: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     steps_per_epoch: int = 100
@@ -92,19 +104,20 @@ def train(
         verbose: As in `keras.Model.fit`.
 
     Returns:
-        The trained model.
+        The trained model. Its weights and their record, with the error on the rendered test set, lie in the folder as
+        ``NAME.weights.h5`` and ``NAME.json``: ``ResidualAttentionRegressor(weights=".../NAME.weights.h5")``.
 
     Raises:
         ValueError: The folder holds a run of another plan.
+
+    See Also:
+        `keras_handpose.synthetic.rendered_test_set`.
     """
     folder = Path(output)
     plan = _settle_plan(folder, plan)
     skeleton = SKELETONS[plan.skeleton]
     checkpoint = folder / "last.keras"
-    if checkpoint.exists():
-        model = keras.saving.load_model(checkpoint)
-    else:
-        model = _new_model(plan)
+    model = keras.saving.load_model(checkpoint) if checkpoint.exists() else _new_model(plan)
     done = int(model.optimizer.iterations)
 
     validation = render_crops(512, seed=_VALIDATION_SEED, skeleton=skeleton, cube=plan.cube, workers=workers)
@@ -120,6 +133,7 @@ def train(
         verbose=verbose,
     )
     batches.close()
+    _publish(model, folder / f"{plan.name}.weights.h5", plan)
     return model
 
 
@@ -171,12 +185,40 @@ def _new_model(plan: RenderedTraining) -> keras.Model:
 
 
 def _fit_prior(poses: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
-    from keras_handpose.layers import PCAPrior
-
     prior = PCAPrior(poses.shape[1], components)
     prior.adapt(poses)
     basis, mean = prior.get_weights()
     return basis, mean
+
+
+def _publish(model: keras.Model, path: Path, plan: RenderedTraining) -> None:
+    """Measure the model on the rendered test set and write weights and record."""
+    crops = rendered_test_set(skeleton=SKELETONS[plan.skeleton], cube=plan.cube)
+    to_mm = plan.cube / 2
+    predicted = model.predict(crops.images, batch_size=64, verbose=0)
+    errors = summarise_errors(joint_errors(predicted * to_mm, crops.joints_unit * to_mm), crops.skeleton)
+    architecture = {**CONFIGURATIONS["compact"], "joints": len(crops.skeleton), "prior": plan.components}
+    weights.save(
+        model,
+        path,
+        architecture={**architecture, **plan.architecture},
+        skeleton=plan.skeleton,
+        camera=plan.camera,
+        cube=plan.cube,
+        hand="right",
+        trained_on=f"{_samples(plan):,} rendered hands",
+        training={
+            "data": "rendered right hands, one pass over fresh crops",
+            "command": "keras-handpose train",
+            "version": __version__,
+            "plan": asdict(plan),
+        },
+        errors={describe_test_set(crops): errors},
+    )
+
+
+def _samples(plan: RenderedTraining) -> int:
+    return plan.epochs * plan.steps_per_epoch * plan.batch
 
 
 def _batches(plan: RenderedTraining, *, start: int, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,17 +2,19 @@
 
 From the bottom up: `anatomy` (whose hand), `poses` (which joint angles), `kinematics` (where the joints are), `surface`
 (the skin), `rendering` (exact depth), `sensors` (what is reported of it), `scenes` (all of it before a camera),
-`crops` (what a network learns from).
+`crops` (what a network learns from), `files` (labelled frames on disk).
 """
 
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
 from keras_handpose.synthetic.crops import RIGS, LabelledCrops, Rig, iterate_crops, render_crops, sample_poses
+from keras_handpose.synthetic.files import write_frames
 from keras_handpose.synthetic.kinematics import LANDMARKS, PosedHands, landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.poses import HandAngles, sample_angles
 from keras_handpose.synthetic.rendering import render_spheres
 from keras_handpose.synthetic.scenes import Scenes, sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS, Sensor, sense
 from keras_handpose.synthetic.surface import cover_with_spheres
+from keras_handpose.synthetic.test_set import describe_test_set, rendered_test_set
 
 __all__ = [
     "LANDMARKS",
@@ -26,14 +28,17 @@ __all__ = [
     "Scenes",
     "Sensor",
     "cover_with_spheres",
+    "describe_test_set",
     "iterate_crops",
     "landmarks_to_joints",
     "pose_hands",
     "render_crops",
     "render_spheres",
+    "rendered_test_set",
     "sample_angles",
     "sample_poses",
     "sample_scenes",
     "sample_shapes",
     "sense",
+    "write_frames",
 ]

@@ -1,0 +1,50 @@
+"""The sample frames that come with the package: one of each kind of sensor, made by this module.
+
+python -m keras_handpose.synthetic.samples
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from keras_handpose.skeletons import MSRA21
+from keras_handpose.synthetic.crops import RIGS
+from keras_handpose.synthetic.files import label, shoot_frame, write_labels, write_png
+from keras_handpose.synthetic.scenes import sample_scenes
+
+__all__ = ["write_samples"]
+
+# Camera, hand, mm a unit, distances in mm, seed and number of the scene: chosen by eye for a hand one recognises,
+# before any network was trained.
+_SAMPLES = (
+    ("msra15", "right", 1.0, (320.0, 420.0), 5, 5),
+    ("sr305", "right", 0.125, (350.0, 500.0), 6, 1),
+    ("realsense_d435", "left", 1.0, (400.0, 550.0), 7, 1),
+)
+
+
+def write_samples(folder: Path) -> Path:
+    """Render the sample frames and their labels into a folder.
+
+    Returns:
+        The path of the labels.
+    """
+    labels = []
+    for name, hand, depth_scale, distance, seed, index in _SAMPLES:
+        rig = RIGS[name]
+        view = rig.camera if hand == "right" else rig.camera.mirrored()
+        scenes = sample_scenes(8, np.random.default_rng(seed), view, distance=distance, walls=0.3)
+        depth, joints_xyz = shoot_frame(
+            scenes, index, rig.camera, sensor=rig.sensor, hand=hand, skeleton=MSRA21, seed=seed
+        )
+        file = f"{rig.sensor}.png"
+        write_png(folder / file, depth, depth_scale)
+        labels.append(label(file, rig.camera, rig.sensor, depth_scale, hand, MSRA21, joints_xyz))
+    return write_labels(folder / "samples.json", labels)
+
+
+if __name__ == "__main__":
+    print(write_samples(Path(str(resources.files("keras_handpose") / "samples"))))
