@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -70,14 +71,7 @@ class HandPoseEstimator:
         depth_scale: float = 1.0,
         min_score: float = 0.3,
     ) -> None:
-        if hand not in ("right", "left"):
-            raise ValueError(f"`hand` must be 'right' or 'left'. Received: {hand!r}.")
-        if not depth_scale > 0:
-            raise ValueError(f"`depth_scale` must be a positive number of mm in one unit. Received: {depth_scale}.")
         self.camera = _named(camera, CAMERAS, "camera")
-        self.hand = hand
-        self.depth_scale = float(depth_scale)
-        self.min_score = min_score
         self.engine, record = _open(source)
         if record is not None:
             skeleton = record.skeleton if skeleton is None else skeleton
@@ -87,9 +81,20 @@ class HandPoseEstimator:
                 "A model or an engine does not say what its joints are and what cube it was trained for: "
                 f"pass `skeleton` and `cube`. Received: skeleton={skeleton}, cube={cube}."
             )
-        self.mirror = hand != ("right" if record is None else record.hand)
         self.skeleton = _named(skeleton, SKELETONS, "skeleton")
         self.cube = float(cube)
+        self.hand = hand
+        self.mirror = hand != ("right" if record is None else record.hand)
+        self.depth_scale = float(depth_scale)
+        self.min_score = float(min_score)
+        for name, fits, expected in (
+            ("cube", 0 < self.cube < math.inf, "a positive edge in mm"),
+            ("hand", hand in ("right", "left"), "'right' or 'left'"),
+            ("depth_scale", 0 < self.depth_scale < math.inf, "a positive number of mm in one unit"),
+            ("min_score", 0 < self.min_score <= 1, "in (0, 1]"),
+        ):
+            if not fits:
+                raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}.")
         if len(self.skeleton) != self.engine.joints:
             raise ValueError(
                 f"The model has {self.engine.joints} joints and the skeleton {self.skeleton.name!r} has "
@@ -169,6 +174,8 @@ class HandPoseEstimator:
             >>> [pose.found for pose in estimator.stream(frames, smooth=True)]
             [False, True, True]
         """
+        if not 0 < rate < math.inf:
+            raise ValueError(f"`rate` must be a positive number of frames per second. Received: {rate}.")
         smoother = OneEuroFilter() if smooth is True else smooth or None
         times = count(step=1 / rate) if timestamps is None else timestamps
         last, last_time = None, 0.0
