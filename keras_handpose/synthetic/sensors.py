@@ -197,8 +197,9 @@ def _sense(exact, fx, seed, noise, floor, step, baseline, wobble, flying, edge_h
             normal = (_uniform(bits, 0) + _uniform(bits, 1) + _uniform(bits, 2) + _uniform(bits, 3) - 2.0) * root3
             z += normal * (floor + noise * metres2)
             if step > 0.0:
-                quantum = step * metres2
-                z = np.floor(z / quantum + 0.5) * quantum
+                # What is told apart is the disparity, in proportion to 1 / z.
+                disparity = np.floor(np.float32(1e6) / (step * z) + np.float32(0.5))
+                z = np.float32(1e6) / (step * max(disparity, np.float32(1.0)))
             sensed[v, u] = max(z, np.float32(1.0))
     return sensed
 
