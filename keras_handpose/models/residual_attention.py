@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_handpose.layers import AttentionModule, PCAPrior, ResidualUnit
+from keras_handpose.models.presets import Preset
 
 __all__ = ["CONFIGURATIONS", "ResidualAttentionRegressor"]
 
@@ -158,7 +159,13 @@ def ResidualAttentionRegressor(
     given = {key: _frozen(value) for key, value in given.items() if value is not None}
     if not isinstance(prior, str):
         given["prior"] = prior
-    weights_file, record = _resolve(weights)
+    elif prior != "auto":
+        raise ValueError(
+            f"`prior` must be components, poses, (components, mean), None or 'auto'. Received: prior={prior!r}."
+        )
+    if pooling not in (None, *_POOLINGS):
+        raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}.")
+    weights_file, preset, record = _resolve(weights)
     plan = _plan(given, record, weights, include_top)
     regularizer = keras.regularizers.L2(plan["weight_decay"]) if plan["weight_decay"] else None
     unit = {"bottleneck": plan["bottleneck"], "kernel_regularizer": regularizer}
@@ -217,34 +224,37 @@ def ResidualAttentionRegressor(
     model = keras.Model(sources, x, name=name)
 
     # === Weights ===
-    if weights_file is not None:
-        # Weights of a body alone come out of the whole network, whose head belongs to the file.
+    if preset is not None:
+        from keras_handpose.models.weights import load
+
+        # A body's weights come out of the whole network, whose head belongs to the file.
         whole = model if include_top else ResidualAttentionRegressor(**record)
-        whole.load_weights(weights_file)
+        load(whole, weights_file, preset)
         if include_top and plan["prior"] is not None:
             pose_prior.trainable = False
         if not include_top:
-            names = {layer.name for layer in whole.layers}
-            for layer in (layer for layer in model.layers if layer.name in names):
-                layer.set_weights(whole.get_layer(layer.name).get_weights())
+            trained = {layer.name: layer for layer in whole.layers}
+            for layer in model.layers:
+                if layer.name in trained:
+                    layer.set_weights(trained[layer.name].get_weights())
     return model
 
 
-def _resolve(weights: str | os.PathLike | None) -> tuple[os.PathLike | None, dict]:
-    """Find a weights file and the arguments that its record names."""
+def _resolve(weights: str | os.PathLike | None) -> tuple[os.PathLike | None, Preset | None, dict]:
+    """Find a weights file, its record, and the arguments that the record names."""
     if weights is None:
-        return None, {}
+        return None, None, {}
     from keras_handpose.models.weights import resolve
 
     path, preset = resolve(weights)
-    record = {"configuration": "compact"} | {key: _frozen(value) for key, value in preset.architecture.items()}
+    record = {"configuration": "compact", **preset.architecture}
     unknown = record.keys() - _DEFAULTS.keys() - CONFIGURATIONS["compact"].keys()
     if unknown:
         raise ValueError(
             f"The record of weights={str(weights)!r} names arguments that this version does not know. "
             f"Received: {', '.join(sorted(unknown))}. Install the keras-handpose that wrote it, or a later one."
         )
-    return path, record
+    return path, preset, record
 
 
 def _plan(given: dict, record: dict, weights: str | os.PathLike | None, include_top: bool) -> dict:
@@ -253,15 +263,16 @@ def _plan(given: dict, record: dict, weights: str | os.PathLike | None, include_
     if configuration not in CONFIGURATIONS:
         raise ValueError(f"`configuration` must be one of {', '.join(CONFIGURATIONS)}. Received: {configuration!r}.")
     plan = {**_DEFAULTS, **CONFIGURATIONS[configuration], **record}
-    free = _TRAINING if include_top else _TRAINING | _HEAD | {"input_shape"}
-    for key, value in given.items() if record else ():
-        if key not in free and (
-            isinstance(value, np.ndarray | tuple) != isinstance(plan[key], tuple) or value != plan[key]
-        ):
-            remedy = "Pass include_top=False to train a new head." if key in _HEAD else f"Leave `{key}` out."
-            raise ValueError(
-                f"`{key}` does not fit weights={str(weights)!r} ({key}={plan[key]}). Received: {key}={value}. {remedy}"
-            )
+    if record:
+        free = _TRAINING if include_top else _TRAINING | _HEAD | {"input_shape"}
+        for key in given.keys() - free:
+            value = "arrays" if key == "prior" and _is_fitted(given[key]) else given[key]
+            if value != plan[key]:
+                raise ValueError(
+                    f"`{key}={value}` does not fit weights={str(weights)!r} ({key}={plan[key]}). "
+                    f"Received: {key}={value}. "
+                    + ("Pass include_top=False to train a new head." if key in _HEAD else f"Leave `{key}` out.")
+                )
     plan |= given
     if isinstance(plan["prior"], str):
         plan["prior"] = min(_COMPONENTS, 3 * plan["joints"])
@@ -278,18 +289,22 @@ def _plan(given: dict, record: dict, weights: str | os.PathLike | None, include_
     return plan
 
 
-def _prior(prior, joints: int) -> PCAPrior:
-    """Make the prior from a number of components, poses to fit, or components and mean."""
+def _prior(prior: int | np.ndarray | tuple[np.ndarray, np.ndarray], joints: int) -> PCAPrior:
+    """Make the prior from a number of components, from components and mean, or from poses to fit."""
+    if not _is_fitted(prior):
+        return PCAPrior(joints, prior, name="prior")
     if isinstance(prior, tuple):
         basis, mean = prior
         layer = PCAPrior(joints, len(basis), name="prior")
         layer.assign(basis, mean)
-    elif np.ndim(prior) > 0:
+    else:
         layer = PCAPrior(joints, min(_COMPONENTS, 3 * joints), name="prior")
         layer.adapt(prior)
-    else:
-        layer = PCAPrior(joints, prior, name="prior")
     return layer
+
+
+def _is_fitted(prior: object) -> bool:
+    return isinstance(prior, tuple) or np.ndim(prior) > 0
 
 
 def _frozen(value):

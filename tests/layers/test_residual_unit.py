@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from keras_handpose.layers import ResidualUnit
+from tests.rituals import check_layer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output_shape"),
+    [
+        ({"filters": 3}, (2, 5, 4, 3)),
+        ({"filters": 8, "strides": 2}, (2, 3, 2, 8)),
+        ({"filters": 8, "bottleneck": True, "strides": 2, "kernel_regularizer": "l2"}, (2, 3, 2, 8)),
+    ],
+)
+def test_ritual(arguments, output_shape, tmp_path):
+    check_layer(ResidualUnit, arguments, input_shape=(2, 5, 4, 3), output_shape=output_shape, folder=tmp_path)
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_dead_convolutions_leave_the_shortcut(bottleneck):
+    unit = ResidualUnit(8, bottleneck=bottleneck)
+    x = np.random.default_rng(0).normal(size=(2, 6, 6, 8)).astype("float32")
+    unit.build(x.shape)
+    unit.convs[-1].kernel.assign(np.zeros(unit.convs[-1].kernel.shape))
+    assert unit.projection is None
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(unit(x)), x)
+
+
+def test_projection_sees_the_activated_input():
+    unit = ResidualUnit(4)
+    x = -np.ones((1, 3, 3, 2), "float32")
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(unit(x)), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("bottleneck", "kernels"), [(False, [(3, 3, 4, 8), (3, 3, 8, 8)]), (True, None)])
+def test_kernels(bottleneck, kernels):
+    unit = ResidualUnit(8, strides=2, bottleneck=bottleneck, kernel_regularizer=keras.regularizers.L2(0.1))
+    unit.build((None, 9, 9, 4))
+    convs = [tuple(conv.kernel.shape) for conv in unit.convs]
+    assert convs == (kernels or [(1, 1, 4, 2), (3, 3, 2, 2), (1, 1, 2, 8)])
+    penalty = sum(float((keras.ops.convert_to_numpy(c.kernel) ** 2).sum()) for c in (*unit.convs, unit.projection))
+    assert keras.ops.convert_to_numpy(sum(unit.losses)) == pytest.approx(0.1 * penalty, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"filters": 0}, {"filters": 3, "bottleneck": True}, {"filters": 4, "strides": 0}]
+)
+def test_impossible_sizes(arguments):
+    with pytest.raises(ValueError, match="Received: filters="):
+        ResidualUnit(**arguments)
