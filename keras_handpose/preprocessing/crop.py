@@ -30,13 +30,16 @@ from keras_handpose.cameras import Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import check_depth
 
-__all__ = ["BACKGROUND", "CORE", "Crop", "crop_hand", "refine_centre"]
+__all__ = ["BACKGROUND", "BEHIND", "CORE", "Crop", "crop_hand", "refine_centre"]
 
 BACKGROUND = 1.0
 """Value of a crop's pixel that shows nothing of the cube's contents."""
 
 CORE = 0.75
-"""Edge of the cube that the centre-of-mass steps look at, as a share of the crop's cube."""
+BEHIND = 0.12
+"""What the centre-of-mass steps look at, as shares of the cube's edge: the edge of the part around the centre, which
+holds the palm and most of the fingers and little of a forearm, and how far it reaches behind the centre, which leaves
+a body or a wall out."""
 
 _COARSE = 48  # Edge in px of the samples that the centre-of-mass steps look at.
 _MOMENTS = np.stack([np.ones(_COARSE), np.arange(0.5, _COARSE)]).astype(np.float32)
@@ -173,9 +176,8 @@ def refine_centre(
 ) -> np.ndarray:
     """Move a centre to the hand's centre of mass.
 
-    Each step samples the middle of the cube (three quarters of its edge, which holds the palm and most of the fingers
-    and little of a forearm) on a coarse grid, averages the pixels and the depth of what is inside, and the next step's
-    cube is there. Where nothing is inside the centre stays.
+    Each step samples the `CORE` of the cube on a coarse grid, averages the pixels and the depth of what is inside and
+    no farther `BEHIND` the centre, and the next step starts there. Where nothing is inside the centre stays.
 
     Args:
         depth: Frame in mm, shape ``(height, width)``; see `check_depth`.
@@ -216,7 +218,7 @@ def centre_of_mass(
     for _ in range(steps):
         window = left, top, width, height = cube_window(camera, u, v, z, core)
         image = _sample(depth, window, z, core, _COARSE, False)
-        inside = (image < BACKGROUND).astype(np.float32)
+        inside = (image < BEHIND / (CORE / 2)).astype(np.float32)
         (count, sum_i), (sum_j, _) = (_MOMENTS @ inside @ _MOMENTS.T).tolist()  # Sums of 1, i + 0.5 and j + 0.5.
         if count > 0:
             u = left + sum_i / count * (width / _COARSE) - 0.5
@@ -236,13 +238,11 @@ def _sample(
 ) -> np.ndarray:
     """Gather and normalise the ``(size, size)`` image of a window; the formulas are in this module's description."""
     left, top, width, height = window
-    along = np.arange(0.5, size)
-    columns = np.floor(along * (width / size) + left)
-    rows = np.floor(along * (height / size) + top)
+    rows, rows_seen = _pixels(top, height, size, depth.shape[0])
+    columns, columns_seen = _pixels(left, width, size, depth.shape[1])
     if mirror:
-        columns = columns[::-1]
-    # Clipping keeps the gathers inside of the frame; what it made up is thrown away below.
-    sampled = depth.take(rows.astype(np.intp), axis=0, mode="clip").take(columns.astype(np.intp), axis=1, mode="clip")
+        columns, columns_seen = columns[::-1], columns_seen[::-1]
+    sampled = depth.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")
 
     z, per_mm = np.float32(z), np.float32(2 / cube)
     with np.errstate(invalid="ignore", over="ignore"):  # Missing depth may be NaN or infinite.
@@ -250,10 +250,17 @@ def _sample(
         image *= per_mm
         inside = image > max(np.float32(-1), -z * per_mm)
         inside &= image < BACKGROUND
-    for edge, extent, indices, length in (
-        (left, width, columns, depth.shape[1]),
-        (top, height, rows[:, None], depth.shape[0]),
-    ):
-        if edge < 0 or edge + extent > length:
-            inside &= (indices >= 0) & (indices < length)
+    if not rows_seen.all():
+        inside &= rows_seen[:, None]
+    if not columns_seen.all():
+        inside &= columns_seen
     return cv2.copyTo(image, inside.view(np.uint8), np.full((size, size), BACKGROUND, np.float32))
+
+
+def _pixels(edge: float, extent: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels along one axis that the samples fall on, and which of them lie in the frame."""
+    pixels = np.floor(np.arange(0.5, size) * (extent / size) + edge)
+    seen = (pixels >= 0) & (pixels < length)
+    if not seen.all():
+        pixels = pixels.clip(0, length - 1)
+    return pixels.astype(np.intp), seen

@@ -5,18 +5,19 @@ speckle, a body close behind the hand, or the forearm do not stand in for it: a 
 centre and leaves a large one empty, while a torso fills both, a forearm fills little of the small one, and a flying
 pixel neither. For a point of the frame with depth ``d``, and radii that are shares of the cube's edge:
 
-    filled   = mean over the samples of the small rings of    |depth - d| < 0.2 cube
-    occupied = mean over the samples of the large ring of     depth < d + 0.32 cube       (outside of the frame: 1/2)
+    filled   = mean over the samples of the rings of 0.06 and 0.16 cube of    |depth - d| < 0.2 cube
+    occupied = mean over the samples of the ring of 0.44 cube of              depth < d + 0.16 cube
     evidence = filled * max(0, 1 - 2 * occupied)
 
 The sample of a ring of radius ``r`` in direction ``a`` is the pixel ``floor(u + r cos(a) fx / d + 0.5)``,
-``floor(v + r sin(a) fy / d + 0.5)``; without depth it is neither filled nor occupied. Detection takes three steps of
-fixed size, all of them comparisons, sums and gathers:
+``floor(v + r sin(a) fy / d + 0.5)``. Without depth it is neither filled nor occupied; outside of the frame it is not
+filled and counts 0.75 as occupied. Detection takes three steps of fixed size, all comparisons, sums and gathers:
 
-1. Evidence at a fixed grid of points. Of those with enough of it and ``d > cube / 2``, the one with the largest
-   ``evidence - d / (1.2 cube)``: the closest, unless something a little farther looks much more like a hand.
-2. `refine_centre` from there.
-3. Evidence again, with denser rings around the refined centre: the score.
+1. Evidence from 8 directions at the pixels in the middle of a grid's 24 x 32 cells. Of those with enough of it and
+   ``d > cube / 2``, the one with the largest ``evidence - d / cube``: the closest, unless something a little farther
+   looks much more like a hand.
+2. The steps of `refine_centre` from there.
+3. Evidence from 32 directions at the refined centre: the score.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ from keras_handpose.preprocessing.frames import check_depth
 __all__ = ["Detection", "detect_hand"]
 
 # Lengths as shares of the cube's edge.
-_SMALL_RINGS = (0.08, 0.16)
+_SMALL_RINGS = (0.06, 0.16)
 _LARGE_RING = 0.44
 _FILLED_WITHIN = 0.2
-_OCCUPIED_WITHIN = 0.32
-_NEARNESS = 1.2  # Being this much nearer weighs as much as all evidence.
+_OCCUPIED_WITHIN = 0.16
+_NEARNESS = 1.0  # Being this much nearer weighs as much as all evidence.
 
+_OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of it would lose hands at the border.
 _GRID = (24, 32)  # Rows and columns of points that are tried.
 _STEPS = 3
 _COARSE_DIRECTIONS = 8
@@ -69,7 +71,7 @@ def detect_hand(
     *,
     cube: float = 250.0,
     around: np.ndarray | None = None,
-    min_score: float = 0.3,
+    min_score: float = 0.25,
 ) -> Detection:
     """Find the hand closest to the camera.
 
@@ -106,52 +108,51 @@ def detect_hand(
     if not 0 < min_score <= 1:
         raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
 
-    u, v, d = _grid_points(depth, camera, cube, around)
-    if not len(d):
+    points_uvd = _grid_points(depth, camera, cube, around)
+    if points_uvd.size == 0:
         return Detection(found=False, centre_xyz=np.full(3, np.nan), score=0.0)
-    evidence = _evidence(depth, camera, u, v, d, cube, _COARSE_DIRECTIONS)
-    best = np.argmax(np.where(evidence >= min_score, evidence - d * (1 / (_NEARNESS * cube)), -np.inf))
+    evidence = _evidence(depth, camera, points_uvd, cube, _COARSE_DIRECTIONS)
+    preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (_NEARNESS * cube), -np.inf)
+    best = preference.argmax()
     score = evidence[best]
     if score >= min_score:
-        centre_uvd = centre_of_mass(depth, camera, float(u[best]), float(v[best]), float(d[best]), cube, _STEPS)
-        (score,) = _evidence(depth, camera, *np.float32(centre_uvd)[:, None], cube, _DENSE_DIRECTIONS)
+        centre_uvd = centre_of_mass(depth, camera, *points_uvd[:, best].tolist(), cube, _STEPS)
+        (score,) = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, _DENSE_DIRECTIONS)
     found = bool(score >= min_score)
     return Detection(
         found=found, centre_xyz=uvd_to_xyz(centre_uvd, camera) if found else np.full(3, np.nan), score=float(score)
     )
 
 
-def _grid_points(
-    depth: np.ndarray, camera: Camera, cube: float, around: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return u, v, d of the points to try: pixels in the middle of a grid's cells whose depth can be a hand's."""
+def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndarray | None) -> np.ndarray:
+    """Return the points to try, rows u, v, d, shape ``(3, points)``, float32.
+
+    They are the pixels in the middle of a grid's cells, over the frame or the window of a cube, that may be a hand's.
+    """
     left, top, width, height = 0.0, 0.0, camera.width, camera.height
     near, far = cube / 2, math.inf
     if around is not None:
-        hand_cube = HandCube(centre_xyz=around, size=cube)
-        u, v, z = xyz_to_uvd(hand_cube.centre_xyz, camera).tolist()
+        u, v, z = xyz_to_uvd(HandCube(centre_xyz=around, size=cube).centre_xyz, camera).tolist()
         left, top, width, height = cube_window(camera, u, v, z, cube)
         near, far = max(near, z - cube / 2), z + cube / 2
     rows, columns = _GRID
-    v, u = (
-        np.floor(top + np.arange(0.5, rows) * (height / rows)),
-        np.floor(left + np.arange(0.5, columns) * (width / columns)),
-    )
+    v = np.floor(np.arange(0.5, rows) * (height / rows) + top)
+    u = np.floor(np.arange(0.5, columns) * (width / columns) + left)
     v, u = v[(v >= 0) & (v < camera.height)], u[(u >= 0) & (u < camera.width)]
-    d = depth.take(v.astype(np.intp), axis=0).take(u.astype(np.intp), axis=1).astype(np.float32)
+    d = depth.take(v.astype(np.intp), axis=0).take(u.astype(np.intp), axis=1)
     row, column = np.nonzero((d > near) & (d < far))
-    return u[column].astype(np.float32), v[row].astype(np.float32), d[row, column]
+    return np.array([u[column], v[row], d[row, column]], np.float32)
 
 
-def _evidence(
-    depth: np.ndarray, camera: Camera, u: np.ndarray, v: np.ndarray, d: np.ndarray, cube: float, directions: int
-) -> np.ndarray:
-    """Return the evidence for a palm at points ``u v d``, each of shape ``(points,)``, float32."""
+def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: float, directions: int) -> np.ndarray:
+    """Return the evidence for a palm at points of shape ``(3, points)``, shape ``(points,)``, float32."""
     rings = _rings(directions)
-    # Arrays of shape (samples, points).
-    u = np.floor(rings.along_u * (cube * camera.fx / d) + (u + 0.5)).astype(np.int32)
-    v = np.floor(rings.along_v * (cube * camera.fy / d) + (v + 0.5)).astype(np.int32)
-    outside = (u.view(np.uint32) >= camera.width) | (v.view(np.uint32) >= camera.height)  # Negative is huge.
+    d = points_uvd[2]
+    # Arrays of shape (u and v, samples, points), then (samples, points).
+    uv = rings.along * (np.float32([[camera.fx * cube], [camera.fy * cube]]) / d)[:, None]
+    uv += (points_uvd[:2] + 0.5)[:, None]
+    u, v = uv = np.floor(uv, out=uv).astype(np.int32)
+    outside = (u.view(np.uint32) >= camera.width) | (v.view(np.uint32) >= camera.height)  # Unsigned, -1 is large.
     v *= camera.width
     v += u
     sampled = depth.ravel().take(v, mode="clip").astype(np.float32)
@@ -161,39 +162,36 @@ def _evidence(
         present &= sampled > rings.above * cube
         present &= sampled < rings.below * cube
     present &= ~outside
-    filled, occupied = rings.weights @ np.concatenate([present, outside]).astype(np.float32)
+    filled, occupied = rings.weights @ np.concatenate([present, outside], dtype=np.float32)
     return filled * np.maximum(0, 1 - 2 * occupied)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Rings:
-    """The rings' samples: offsets and bounds of depth as shares of the cube's edge, shape ``(samples, 1)``, float32."""
+    """The rings' samples, float32.
 
-    along_u: np.ndarray
-    along_v: np.ndarray
+    Args:
+        along: Offsets in u and v as shares of the cube's edge, shape ``(2, samples, 1)``.
+        above, below: Bounds of the depth as shares of the cube's edge, shape ``(samples, 1)``.
+        weights: How samples count as filled and as occupied, those that are present before those that are outside,
+            shape ``(2, 2 * samples)``.
+    """
+
+    along: np.ndarray
     above: np.ndarray
     below: np.ndarray
-    weights: (
-        np.ndarray
-    )  # (2, 2 * samples): how the samples that are present, then those outside, count for both shares.
+    weights: np.ndarray
 
 
 @lru_cache
 def _rings(directions: int) -> _Rings:
-    rings = len(_SMALL_RINGS)
     radii = np.repeat((*_SMALL_RINGS, _LARGE_RING), directions)
-    angles = np.tile(np.arange(directions) * (2 * np.pi / directions), rings + 1)
+    angles = np.tile(np.arange(directions) * (2 * np.pi / directions), len(_SMALL_RINGS) + 1)
     large = radii == _LARGE_RING
-    nothing = np.zeros(len(radii))
-    filled = np.concatenate([~large / (rings * directions), nothing])
-    occupied = np.concatenate([large / directions, 0.5 * large / directions])
-    along_u, along_v, above, below = np.float32(
-        [
-            radii * np.cos(angles),
-            radii * np.sin(angles),
-            np.where(large, -np.inf, -_FILLED_WITHIN),
-            np.where(large, _OCCUPIED_WITHIN, _FILLED_WITHIN),
-        ]
-    )[..., None]
-    weights = np.float32([filled, occupied])
-    return _Rings(along_u=along_u, along_v=along_v, above=above, below=below, weights=weights)
+    filled, occupied = ~large / np.count_nonzero(~large), large / np.count_nonzero(large)
+    return _Rings(
+        along=np.float32([radii * np.cos(angles), radii * np.sin(angles)])[..., None],
+        above=np.float32(np.where(large, -np.inf, -_FILLED_WITHIN))[:, None],
+        below=np.float32(np.where(large, _OCCUPIED_WITHIN, _FILLED_WITHIN))[:, None],
+        weights=np.float32([[*filled, *(0 * filled)], [*occupied, *(_OUTSIDE * occupied)]]),
+    )

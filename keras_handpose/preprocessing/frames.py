@@ -27,7 +27,7 @@ def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera |
         camera: The camera that took it; its frame size must be the frame's.
 
     Returns:
-        The frame in mm, uint16 or float32. A uint16 or float32 frame that is in mm already is returned as it is.
+        The frame in mm, uint16 or float32, C-contiguous; the given array itself where it is all that already.
 
     Raises:
         TypeError: The frame does not hold numbers of 16 bits or more.
@@ -59,7 +59,7 @@ def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera |
     if not (math.isfinite(depth_scale) and depth_scale > 0):
         raise ValueError(f"`depth_scale` must be a positive number of mm in one unit. Received: {depth_scale}.")
     if depth_scale == 1.0 and depth.dtype in (np.uint16, np.float32):
-        return depth
+        return np.ascontiguousarray(depth)
     with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite: no depth.
         return np.multiply(depth, depth_scale, dtype=np.float64 if depth.dtype.itemsize > 4 else np.float32).astype(
             np.float32, copy=False
