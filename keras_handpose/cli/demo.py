@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from keras_handpose.cli.output import joints_table, messages, pose_document, results, to_json, whole_file
+from keras_handpose.cli.output import joints_table, load_keras, messages, pose_document, results, to_json, whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,7 @@ def demo(
     from keras_handpose.plotting import plot_poses
 
     with messages.status("Estimating the hands in the sample frames"):
+        load_keras()
         trials = list(_run(weights))
     first = trials[0]
     results.print(joints_table(first.pose, truth_xyz=first.truth_xyz, title=f"Joints in {first.file}"))
@@ -100,7 +101,7 @@ def _run(weights: str) -> Iterator[_Trial]:
         truth_xyz = np.array(sample["joints_xyz"], np.float64)
         yield _Trial(
             file=sample["file"],
-            title=f"{sample['sensor']}, {sample['hand']} hand",
+            title=f"{sample['sensor'].replace('_', ' ').capitalize()}, {sample['hand']} hand",
             depth=depth,
             pose=estimator(depth),
             truth_xyz=convert_joints(truth_xyz, SKELETONS[sample["skeleton"]], estimator.skeleton),
@@ -109,11 +110,11 @@ def _run(weights: str) -> Iterator[_Trial]:
 
 def _summary(trials: list[_Trial]) -> Table:
     table = Table(title="All sample frames, errors in mm", title_justify="left", title_style="bold")
-    table.add_column("file")
-    table.add_column("sensor, hand")
+    table.add_column("file", overflow="fold")
+    table.add_column("hand")
     for column in ("score", "mean error", "worst joint"):
         table.add_column(column, justify="right")
     for trial in trials:
         errors = (f"{trial.errors.mean():.1f}", f"{trial.errors.max():.1f}") if len(trial.errors) else ("no hand", "")
-        table.add_row(trial.file, trial.title, f"{trial.pose.score:.2f}", *errors)
+        table.add_row(trial.file, trial.pose.hand, f"{trial.pose.score:.2f}", *errors)
     return table

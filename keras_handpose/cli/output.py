@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from keras_handpose.estimator import Pose
     from keras_handpose.skeletons import Skeleton
 
-__all__ = ["joints_table", "messages", "pose_document", "report_error", "results", "to_json", "whole_file"]
+__all__ = [
+    "joints_table",
+    "load_keras",
+    "messages",
+    "pose_document",
+    "report_error",
+    "results",
+    "to_json",
+    "whole_file",
+]
 
 results = Console()
 """Where results go: stdout."""
@@ -79,3 +89,16 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def load_keras() -> None:
+    """Import Keras, and keep from stderr what TensorFlow writes there before its logging obeys any variable."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import keras_handpose.layers  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from keras_handpose.cli.output import (
     joints_table,
+    load_keras,
     messages,
     pose_document,
     report_error,
@@ -59,6 +60,7 @@ def predict(
     shape = _first_shape(files, format)
     if shape is not None:
         with messages.status("Loading the network"):
+            load_keras()
             estimator = HandPoseEstimator(weights, camera=_camera(camera, shape), hand=hand, depth_scale=depth_scale)
     poses: dict[Path, Pose] = {}
     failures: dict[Path, Exception] = {}
