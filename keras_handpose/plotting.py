@@ -189,9 +189,7 @@ def _draw_space(axes: Axes3D, pose: Pose, truth_xyz: np.ndarray | None) -> None:
     low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
     middle, reach = (low + high) / 2, float(np.max(high - low)) * 0.55
     limits = [(m - reach, m + reach) for m in middle]
-    axes.set(
-        xlim=limits[0], ylim=limits[1], zlim=limits[2], facecolor="none", xlabel="x mm", ylabel="z mm", zlabel="y mm"
-    )
+    axes.set(xlim=limits[0], ylim=limits[1], zlim=limits[2], facecolor="none", xlabel="x", ylabel="z", zlabel="y")
     axes.set_box_aspect((1, 1, 1), zoom=1.05)
     axes.view_init(elev=14, azim=-62)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
