@@ -22,21 +22,25 @@ WEIGHTS_SUFFIX = ".weights.h5"
 """How the name of every weight file ends, as Keras wants it."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TYPES = {
-    "name": str,
-    "file": str,
-    "size": int,
-    "sha256": str,
-    "architecture": Mapping,
-    "skeleton": str,
-    "camera": str,
-    "cube": (int, float),
-    "hand": str,
-    "trained_on": str,
-    "training": Mapping,
-    "errors": Mapping,
-    "licence": str,
-    "format_version": int,
+_TEXT = ("text", str)
+_WHOLE_NUMBER = ("a whole number", int)
+_NUMBER = ("a number", (int, float))
+_OBJECT = ("an object of keys and values", Mapping)
+_KINDS: dict[str, tuple[str, Any]] = {
+    "name": _TEXT,
+    "file": _TEXT,
+    "size": _WHOLE_NUMBER,
+    "sha256": _TEXT,
+    "architecture": _OBJECT,
+    "skeleton": _TEXT,
+    "camera": _TEXT,
+    "cube": _NUMBER,
+    "hand": _TEXT,
+    "trained_on": _TEXT,
+    "training": _OBJECT,
+    "errors": _OBJECT,
+    "licence": _TEXT,
+    "format_version": _WHOLE_NUMBER,
 }
 
 
@@ -87,11 +91,10 @@ class Preset:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        for key, types in _TYPES.items():
+        for key, (kind, types) in _KINDS.items():
             value = getattr(self, key)
             if not isinstance(value, types) or isinstance(value, bool):
-                expected = types.__name__ if isinstance(types, type) else "number"
-                raise ValueError(f"`{key}` must be a {expected}. Received: {key}={value!r}.")
+                raise ValueError(f"`{key}` must be {kind}. Received: {key}={value!r}.")
             if types is Mapping:
                 object.__setattr__(self, key, _plain(value, key))
         stem = self.file.removesuffix(WEIGHTS_SUFFIX)

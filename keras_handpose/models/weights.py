@@ -42,7 +42,7 @@ def list() -> tuple[Preset, ...]:
     return tuple(_presets().values())
 
 
-def resolve(weights: str | Path) -> tuple[Path, Preset]:
+def resolve(weights: str | os.PathLike) -> tuple[Path, Preset]:
     """Find a weight file and its record, and download it if it has to be.
 
     Args:
@@ -85,7 +85,7 @@ def locate(name: str) -> Path | None:
     return None
 
 
-def verify(weights: str | Path) -> Path:
+def verify(weights: str | os.PathLike) -> Path:
     """Check the files on this machine against their record. Nothing is downloaded.
 
     Args:
@@ -173,7 +173,7 @@ def cache_folder() -> Path:
 
 def save(
     model: keras.Model,
-    path: str | Path,
+    path: str | os.PathLike,
     *,
     architecture: Mapping[str, Any],
     skeleton: str,
@@ -239,7 +239,7 @@ def save(
     return preset
 
 
-def load(model: keras.Model, path: Path, preset: Preset) -> None:
+def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
     """Load weights into a model of the same architecture and say in one line what they were trained on.
 
     Args:
@@ -250,7 +250,7 @@ def load(model: keras.Model, path: Path, preset: Preset) -> None:
         ValueError: The model is of another architecture; its weights are left as they were.
     """
     expected = Counter(tuple(weight.shape) for weight in model.weights)
-    stored = _stored_shapes(path)
+    stored = _stored_shapes(Path(path))
     if stored != expected:
         differences = [
             f"{label} {count} x {shape}"

@@ -123,8 +123,8 @@ def test_record_round_trip(tmp_path):
         ({"sha256": "0" * 63}, "`sha256` must be 64"),
         ({"sha256": "A" * 64}, "`sha256` must be 64"),
         ({"size": 0}, "`size` must be a positive number"),
-        ({"size": 1.5}, "`size` must be a int"),
-        ({"size": True}, "`size` must be a int"),
+        ({"size": 1.5}, "`size` must be a whole number"),
+        ({"size": True}, "`size` must be a whole number"),
         ({"cube": -1.0}, "`cube` must be a positive length"),
         ({"cube": "250"}, "`cube` must be a number"),
         ({"hand": "both"}, "`hand` must be 'right' or 'left'"),
@@ -133,10 +133,10 @@ def test_record_round_trip(tmp_path):
         ({"trained_on": ""}, "`trained_on` must be one line"),
         ({"trained_on": "two\nlines"}, "`trained_on` must be one line"),
         ({"licence": ""}, "`licence` must be"),
-        ({"architecture": []}, "`architecture` must be a Mapping"),
+        ({"architecture": []}, "`architecture` must be an object"),
         ({"format_version": 2}, "`format_version` must be 1 in this version"),
         ({"sha265": ""}, "has unknown keys: sha265"),
-        ({"size": None}, "`size` must be a int"),
+        ({"size": None}, "`size` must be a whole number"),
     ],
 )
 def test_malformed_records_are_refused(tmp_path, change, message):
