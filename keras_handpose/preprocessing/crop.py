@@ -42,7 +42,8 @@ holds the palm and most of the fingers and little of a forearm, and how far it r
 a body or a wall out."""
 
 _COARSE = 48  # Edge in px of the samples that the centre-of-mass steps look at.
-_MOMENTS = np.stack([np.ones(_COARSE), np.arange(0.5, _COARSE)]).astype(np.float32)
+_MOMENTS = np.stack([np.ones(_COARSE), np.arange(_COARSE)]).astype(np.float32)  # For the sums of 1 and i, 1 and j.
+_NEAREST_OF_FRAME = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP  # Borders are 0: no depth outside of the frame.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,7 +154,9 @@ def crop_hand(
     x, y, z = hand_cube.centre_xyz
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     window = left, top, width, height = cube_window(camera, u, v, z, hand_cube.size)
-    image = _sample(depth, window, z, hand_cube.size, int(size), mirror)
+    image = _sample(depth, window, z, hand_cube.size, int(size))
+    if mirror:
+        image = cv2.flip(image, 1)
     return Crop(
         image=image,
         cube=hand_cube,
@@ -176,8 +179,9 @@ def refine_centre(
 ) -> np.ndarray:
     """Move a centre to the hand's centre of mass.
 
-    Each step samples the `CORE` of the cube on a coarse grid, averages the pixels and the depth of what is inside and
-    no farther `BEHIND` the centre, and the next step starts there. Where nothing is inside the centre stays.
+    Each step takes 48 x 48 samples as `crop_hand` would from a cube with the edge ``CORE * cube``, averages u, v and d
+    of those with ``max(0, z - CORE * cube / 2) < d < z + BEHIND * cube``, and the next step starts there. The centre
+    stays where there are none.
 
     Args:
         depth: Frame in mm, shape ``(height, width)``; see `check_depth`.
@@ -214,16 +218,19 @@ def centre_of_mass(
     depth: np.ndarray, camera: Camera, u: float, v: float, z: float, cube: float, steps: int
 ) -> tuple[float, float, float]:
     """Do the steps of `refine_centre` on a centre that is given, and returned, as ``u v d``."""
-    core = CORE * cube
+    core, behind = CORE * cube, BEHIND * cube
     for _ in range(steps):
-        window = left, top, width, height = cube_window(camera, u, v, z, core)
-        image = _sample(depth, window, z, core, _COARSE, False)
-        inside = (image < BEHIND / (CORE / 2)).astype(np.float32)
-        (count, sum_i), (sum_j, _) = (_MOMENTS @ inside @ _MOMENTS.T).tolist()  # Sums of 1, i + 0.5 and j + 0.5.
+        left, top, width, height = cube_window(camera, u, v, z, core)
+        step_u, step_v = width / _COARSE, height / _COARSE
+        first_u, first_v = left + step_u / 2 - 0.5, top + step_v / 2 - 0.5
+        sampled = cv2.warpAffine(
+            depth, np.array([[step_u, 0, first_u], [0, step_v, first_v]]), (_COARSE, _COARSE), flags=_NEAREST_OF_FRAME
+        )
+        inside = (sampled > max(0.0, z - core / 2)) & (sampled < z + behind)
+        (count, sum_i), (sum_j, _) = (_MOMENTS @ inside.astype(np.float32) @ _MOMENTS.T).tolist()
         if count > 0:
-            u = left + sum_i / count * (width / _COARSE) - 0.5
-            v = top + sum_j / count * (height / _COARSE) - 0.5
-            z += float(np.vdot(image, inside)) / count * (core / 2)
+            u, v = first_u + sum_i / count * step_u, first_v + sum_j / count * step_v
+            z = cv2.mean(sampled, inside.view(np.uint8))[0]
     return u, v, z
 
 
@@ -234,14 +241,12 @@ def cube_window(camera: Camera, u: float, v: float, z: float, cube: float) -> tu
 
 
 def _sample(
-    depth: np.ndarray, window: tuple[float, float, float, float], z: float, cube: float, size: int, mirror: bool
+    depth: np.ndarray, window: tuple[float, float, float, float], z: float, cube: float, size: int
 ) -> np.ndarray:
     """Gather and normalise the ``(size, size)`` image of a window; the formulas are in this module's description."""
     left, top, width, height = window
     rows, rows_seen = _pixels(top, height, size, depth.shape[0])
     columns, columns_seen = _pixels(left, width, size, depth.shape[1])
-    if mirror:
-        columns, columns_seen = columns[::-1], columns_seen[::-1]
     sampled = depth.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")
 
     z, per_mm = np.float32(z), np.float32(2 / cube)
@@ -250,17 +255,16 @@ def _sample(
         image *= per_mm
         inside = image > max(np.float32(-1), -z * per_mm)
         inside &= image < BACKGROUND
-    if not rows_seen.all():
+    if rows_seen is not None:
         inside &= rows_seen[:, None]
-    if not columns_seen.all():
+    if columns_seen is not None:
         inside &= columns_seen
     return cv2.copyTo(image, inside.view(np.uint8), np.full((size, size), BACKGROUND, np.float32))
 
 
-def _pixels(edge: float, extent: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pixels along one axis that the samples fall on, and which of them lie in the frame."""
+def _pixels(edge: float, extent: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the pixels along one axis that the samples fall on, and which lie in the frame (None when all do)."""
     pixels = np.floor(np.arange(0.5, size) * (extent / size) + edge)
-    seen = (pixels >= 0) & (pixels < length)
-    if not seen.all():
-        pixels = pixels.clip(0, length - 1)
-    return pixels.astype(np.intp), seen
+    if edge >= 0 and edge + extent <= length:
+        return pixels.astype(np.intp), None
+    return pixels.clip(0, length - 1).astype(np.intp), (pixels >= 0) & (pixels < length)

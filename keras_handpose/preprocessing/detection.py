@@ -13,7 +13,7 @@ The sample of a ring of radius ``r`` in direction ``a`` is the pixel ``floor(u +
 ``floor(v + r sin(a) fy / d + 0.5)``. Without depth it is neither filled nor occupied; outside of the frame it is not
 filled and counts 0.75 as occupied. Detection takes three steps of fixed size, all comparisons, sums and gathers:
 
-1. Evidence from 8 directions at the pixels in the middle of a grid's 24 x 32 cells. Of those with enough of it and
+1. Evidence from 8 directions at the pixels in the middle of 24 x 32 cells of the frame. Of those with enough of it and
    ``d > cube / 2``, the one with the largest ``evidence - d / cube``: the closest, unless something a little farther
    looks much more like a hand.
 2. The steps of `refine_centre` from there.
@@ -26,6 +26,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from keras_handpose.cameras import Camera, uvd_to_xyz, xyz_to_uvd
@@ -43,7 +44,8 @@ _OCCUPIED_WITHIN = 0.16
 _NEARNESS = 1.0  # Being this much nearer weighs as much as all evidence.
 
 _OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of it would lose hands at the border.
-_GRID = (24, 32)  # Rows and columns of points that are tried.
+_GRID = (24, 32)  # Rows and columns of points that are tried in a frame.
+_LOCAL_GRID = (12, 12)  # And in the window of a cube.
 _STEPS = 3
 _COARSE_DIRECTIONS = 8
 _DENSE_DIRECTIONS = 32
@@ -129,13 +131,12 @@ def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndar
 
     They are the pixels in the middle of a grid's cells, over the frame or the window of a cube, that may be a hand's.
     """
-    left, top, width, height = 0.0, 0.0, camera.width, camera.height
+    (rows, columns), left, top, width, height = _GRID, 0.0, 0.0, camera.width, camera.height
     near, far = cube / 2, math.inf
     if around is not None:
         u, v, z = xyz_to_uvd(HandCube(centre_xyz=around, size=cube).centre_xyz, camera).tolist()
-        left, top, width, height = cube_window(camera, u, v, z, cube)
+        (rows, columns), (left, top, width, height) = _LOCAL_GRID, cube_window(camera, u, v, z, cube)
         near, far = max(near, z - cube / 2), z + cube / 2
-    rows, columns = _GRID
     v = np.floor(np.arange(0.5, rows) * (height / rows) + top)
     u = np.floor(np.arange(0.5, columns) * (width / columns) + left)
     v, u = v[(v >= 0) & (v < camera.height)], u[(u >= 0) & (u < camera.width)]
@@ -146,52 +147,31 @@ def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndar
 
 def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: float, directions: int) -> np.ndarray:
     """Return the evidence for a palm at points of shape ``(3, points)``, shape ``(points,)``, float32."""
-    rings = _rings(directions)
-    d = points_uvd[2]
-    # Arrays of shape (u and v, samples, points), then (samples, points).
-    uv = rings.along * (np.float32([[camera.fx * cube], [camera.fy * cube]]) / d)[:, None]
-    uv += (points_uvd[:2] + 0.5)[:, None]
-    u, v = uv = np.floor(uv, out=uv).astype(np.int32)
-    outside = (u.view(np.uint32) >= camera.width) | (v.view(np.uint32) >= camera.height)  # Unsigned, -1 is large.
-    v *= camera.width
-    v += u
-    sampled = depth.ravel().take(v, mode="clip").astype(np.float32)
-    with np.errstate(invalid="ignore"):  # Missing depth may be NaN or infinite.
-        present = sampled > 0
-        sampled -= d
-        present &= sampled > rings.above * cube
-        present &= sampled < rings.below * cube
-    present &= ~outside
-    filled, occupied = rings.weights @ np.concatenate([present, outside], dtype=np.float32)
+    u, v, d = points_uvd
+    along_u, along_v = _rings(directions)
+    u = along_u * (np.float32(camera.fx * cube) / d) + u  # (samples, points), the large ring's first
+    v = along_v * (np.float32(camera.fy * cube) / d) + v
+    sampled = cv2.remap(depth, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+
+    large, small = sampled[:directions], sampled[directions:]
+    u, v = u[:directions], v[:directions]
+    outside = (u < -0.5) | (u >= camera.width - 0.5) | (v < -0.5) | (v >= camera.height - 0.5)
+    occupied = (large > 0) & (large < d + np.float32(_OCCUPIED_WITHIN * cube))
+    occupied = _share(occupied) + np.float32(_OUTSIDE) * _share(outside)
+    # The depth of a hand is never so small that no depth, 0, is near it.
+    filled = _share(np.abs(small - d) < np.float32(_FILLED_WITHIN * cube))
     return filled * np.maximum(0, 1 - 2 * occupied)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Rings:
-    """The rings' samples, float32.
-
-    Args:
-        along: Offsets in u and v as shares of the cube's edge, shape ``(2, samples, 1)``.
-        above, below: Bounds of the depth as shares of the cube's edge, shape ``(samples, 1)``.
-        weights: How samples count as filled and as occupied, those that are present before those that are outside,
-            shape ``(2, 2 * samples)``.
-    """
-
-    along: np.ndarray
-    above: np.ndarray
-    below: np.ndarray
-    weights: np.ndarray
+def _share(samples: np.ndarray) -> np.ndarray:
+    """Return the share of samples that are true, at every point."""
+    return samples.sum(axis=0, dtype=np.float32) / np.float32(len(samples))
 
 
 @lru_cache
-def _rings(directions: int) -> _Rings:
-    radii = np.repeat((*_SMALL_RINGS, _LARGE_RING), directions)
-    angles = np.tile(np.arange(directions) * (2 * np.pi / directions), len(_SMALL_RINGS) + 1)
-    large = radii == _LARGE_RING
-    filled, occupied = ~large / np.count_nonzero(~large), large / np.count_nonzero(large)
-    return _Rings(
-        along=np.float32([radii * np.cos(angles), radii * np.sin(angles)])[..., None],
-        above=np.float32(np.where(large, -np.inf, -_FILLED_WITHIN))[:, None],
-        below=np.float32(np.where(large, _OCCUPIED_WITHIN, _FILLED_WITHIN))[:, None],
-        weights=np.float32([[*filled, *(0 * filled)], [*occupied, *(_OUTSIDE * occupied)]]),
-    )
+def _rings(directions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples' offsets in u and in v as shares of the cube's edge, shape ``(samples, 1)``, float32."""
+    angles = np.arange(directions) * (2 * np.pi / directions)
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    rings = np.concatenate([radius * circle for radius in (_LARGE_RING, *_SMALL_RINGS)], axis=1)
+    return tuple(rings.astype(np.float32)[..., None])
