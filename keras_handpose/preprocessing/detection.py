@@ -111,19 +111,15 @@ def detect_hand(
         raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
 
     points_uvd = _grid_points(depth, camera, cube, around)
-    if points_uvd.size == 0:
-        return Detection(found=False, centre_xyz=np.full(3, np.nan), score=0.0)
-    evidence = _evidence(depth, camera, points_uvd, cube, _COARSE_DIRECTIONS)
-    preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (_NEARNESS * cube), -np.inf)
-    best = preference.argmax()
-    score = evidence[best]
+    evidence = _evidence(depth, camera, points_uvd, cube, _COARSE_DIRECTIONS) if points_uvd.size else np.zeros(1)
+    score = float(evidence.max())
     if score >= min_score:
-        centre_uvd = centre_of_mass(depth, camera, *points_uvd[:, best].tolist(), cube, _STEPS)
-        (score,) = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, _DENSE_DIRECTIONS)
-    found = bool(score >= min_score)
-    return Detection(
-        found=found, centre_xyz=uvd_to_xyz(centre_uvd, camera) if found else np.full(3, np.nan), score=float(score)
-    )
+        preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (_NEARNESS * cube), -np.inf)
+        centre_uvd = centre_of_mass(depth, camera, *points_uvd[:, preference.argmax()].tolist(), cube, _STEPS)
+        score = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, _DENSE_DIRECTIONS).item()
+    found = score >= min_score
+    centre_xyz = uvd_to_xyz(centre_uvd, camera) if found else np.full(3, np.nan)
+    return Detection(found=found, centre_xyz=centre_xyz, score=score)
 
 
 def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndarray | None) -> np.ndarray:
@@ -141,16 +137,17 @@ def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndar
     u = np.floor(np.arange(0.5, columns) * (width / columns) + left)
     v, u = v[(v >= 0) & (v < camera.height)], u[(u >= 0) & (u < camera.width)]
     d = depth.take(v.astype(np.intp), axis=0).take(u.astype(np.intp), axis=1)
-    row, column = np.nonzero((d > near) & (d < far))
-    return np.array([u[column], v[row], d[row, column]], np.float32)
+    points_uvd = np.empty((3, *d.shape), np.float32)
+    points_uvd[0], points_uvd[1], points_uvd[2] = u, v[:, None], d
+    return points_uvd.reshape(3, -1).compress(((d > near) & (d < far)).ravel(), axis=1)
 
 
 def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: float, directions: int) -> np.ndarray:
     """Return the evidence for a palm at points of shape ``(3, points)``, shape ``(points,)``, float32."""
     u, v, d = points_uvd
     along_u, along_v = _rings(directions)
-    u = along_u * (np.float32(camera.fx * cube) / d) + u  # (samples, points), the large ring's first
-    v = along_v * (np.float32(camera.fy * cube) / d) + v
+    u, v = u + along_u * (np.float32(camera.fx * cube) / d), v + along_v * (np.float32(camera.fy * cube) / d)
+    # All of shape (samples, points), the large ring's samples first.
     sampled = cv2.remap(depth, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
 
     large, small = sampled[:directions], sampled[directions:]
@@ -158,8 +155,7 @@ def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: f
     outside = (u < -0.5) | (u >= camera.width - 0.5) | (v < -0.5) | (v >= camera.height - 0.5)
     occupied = (large > 0) & (large < d + np.float32(_OCCUPIED_WITHIN * cube))
     occupied = _share(occupied) + np.float32(_OUTSIDE) * _share(outside)
-    # The depth of a hand is never so small that no depth, 0, is near it.
-    filled = _share(np.abs(small - d) < np.float32(_FILLED_WITHIN * cube))
+    filled = _share((small > 0) & (np.abs(small - d) < np.float32(_FILLED_WITHIN * cube)))
     return filled * np.maximum(0, 1 - 2 * occupied)
 
 
