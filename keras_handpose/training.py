@@ -127,6 +127,7 @@ def train(
         initial_epoch=done // plan.steps_per_epoch,
         epochs=plan.epochs,
         steps_per_epoch=plan.steps_per_epoch,
+        shuffle=False,
         validation_data=(validation.images, validation.joints_unit),
         validation_freq=5,
         callbacks=[_Checkpoint(checkpoint), keras.callbacks.CSVLogger(folder / "log.csv", append=done > 0)],

@@ -95,19 +95,26 @@ def render_crops(
         >>> crops.images.shape, crops.joints_unit.shape
         ((2, 128, 128, 1), (2, 21, 3))
     """
-    chunks = -(-n // _CHUNK)
+    crops = LabelledCrops(
+        images=np.empty((n, size, size, 1), np.float32),
+        joints_unit=np.empty((n, len(skeleton), 3), np.float32),
+        centres_xyz=np.empty((n, 3)),
+        cube=cube,
+        skeleton=skeleton,
+    )
 
-    def render(chunk: int) -> tuple[np.ndarray, ...]:
-        count = min(_CHUNK, n - chunk * _CHUNK)
-        return _render_chunk(count, np.random.default_rng([seed, chunk]), skeleton, cube, size, rigs)
+    def render(chunk: int) -> None:
+        part = slice(chunk * _CHUNK, min((chunk + 1) * _CHUNK, n))
+        _render_chunk(crops, part, np.random.default_rng([seed, chunk]), rigs)
 
+    chunks = range(-(-n // _CHUNK))
     if workers > 1:
         with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(render, range(chunks)))
+            list(pool.map(render, chunks))
     else:
-        parts = [render(chunk) for chunk in range(chunks)]
-    images, joints_unit, centres_xyz = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return LabelledCrops(images, joints_unit, centres_xyz, cube, skeleton)
+        for chunk in chunks:
+            render(chunk)
+    return crops
 
 
 def sample_poses(n: int, *, seed: int, skeleton: Skeleton = MSRA21, cube: float = 250.0) -> np.ndarray:
@@ -179,31 +186,26 @@ def _mix(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
 
 
-def _render_chunk(
-    n: int, rng: np.random.Generator, skeleton: Skeleton, cube: float, size: int, rigs: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _render_chunk(crops: LabelledCrops, part: slice, rng: np.random.Generator, rigs: tuple[str, ...]) -> None:
+    """Render the crops of a slice in place."""
     rig = RIGS[rigs[rng.integers(len(rigs))]]
     sensor = SENSORS[rig.sensor]
-    scenes = sample_scenes(n, rng, rig.camera, distance=rig.distance)
-    joints_xyz = scenes.joints_xyz(skeleton)
+    cube, size = crops.cube, crops.images.shape[1]
+    scenes = sample_scenes(part.stop - part.start, rng, rig.camera, distance=rig.distance)
+    joints_xyz = scenes.joints_xyz(crops.skeleton)
     middles = scenes.landmarks_xyz.mean(axis=1)
-
-    images = np.empty((n, size, size, 1), np.float32)
-    joints_unit = np.empty((n, len(skeleton), 3), np.float32)
-    centres_xyz = np.empty((n, 3))
-    for i in range(n):
-        camera = _window(rig.camera, middles[i], cube, size)
+    for i, middle in enumerate(middles):
+        camera = _window(rig.camera, middle, cube, size)
         depth = scenes.shoot(i, camera, sensor.varied(rng), seed=int(rng.integers(2**63)))
         if rng.random() < 0.04:
             _cut(depth, rng)
-        centre = middles[i] + rng.normal(0.0, 9.0, 3)
+        centre = middle + rng.normal(0.0, 9.0, 3)
         if rng.random() < 0.67:
             centre = refine_centre(depth, camera, centre, cube=cube, steps=2) + rng.normal(0.0, 5.0, 3)
         crop = crop_hand(depth, camera, centre, cube=cube, size=size)
-        images[i, ..., 0] = crop.image
-        joints_unit[i] = crop.xyz_to_unit(joints_xyz[i])
-        centres_xyz[i] = centre
-    return images, joints_unit, centres_xyz
+        crops.images[part.start + i, ..., 0] = crop.image
+        crops.joints_unit[part.start + i] = crop.xyz_to_unit(joints_xyz[i])
+        crops.centres_xyz[part.start + i] = centre
 
 
 def _window(camera: Camera, middle_xyz: np.ndarray, cube: float, size: int) -> Camera:

@@ -1,4 +1,4 @@
-"""Exact perspective depth of spheres: a z-buffer filled by ray-sphere intersections, compiled by numba."""
+"""Exact perspective depth of planes and spheres: a z-buffer filled by intersections with rays, compiled by numba."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import numpy as np
 
 from keras_handpose.cameras import Camera
 
-__all__ = ["render_spheres"]
+__all__ = ["render_plane", "render_spheres"]
+
+_HORIZON = 4000.0
+"""Parts of a plane beyond this many mm are out of any sensor's reach."""
 
 
 def render_spheres(spheres: np.ndarray, camera: Camera, *, background: np.ndarray | None = None) -> np.ndarray:
@@ -35,6 +38,35 @@ def render_spheres(spheres: np.ndarray, camera: Camera, *, background: np.ndarra
         raise ValueError(f"`spheres` must have shape (spheres, 4): x y z r in mm. Received: shape {spheres.shape}.")
     _fill(depth, spheres, camera.fx, camera.fy, camera.cx, camera.cy)
     return depth
+
+
+def render_plane(plane: np.ndarray, camera: Camera) -> np.ndarray:
+    """Render a plane as a camera without noise sees it.
+
+    Args:
+        plane: ``a b c d`` of ``a x + b y + c z = d`` in camera space in mm.
+        camera: The camera, or a window of one.
+
+    Returns:
+        Depth in mm, float32, shape ``(height, width)``; 0 where the plane is farther than 4 m or not met at all.
+
+    Example:
+        >>> camera = Camera(width=5, height=5, fx=100, fy=100, cx=2, cy=2)
+        >>> float(render_plane(np.array([0, 0, 1, 600]), camera)[0, 0])
+        600.0
+    """
+    depth = np.empty(camera.shape, np.float32)
+    a, b, c, d = map(float, plane)
+    _fill_plane(depth, a / camera.fx, b / camera.fy, c, d, camera.cx, camera.cy)
+    return depth
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_plane(depth, a, b, c, d, cx, cy):
+    for v in range(depth.shape[0]):
+        for u in range(depth.shape[1]):
+            facing = a * (u - cx) + b * (v - cy) + c
+            depth[v, u] = d / facing if facing * _HORIZON >= d else 0.0
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})

@@ -11,7 +11,7 @@ from keras_handpose.skeletons import Skeleton
 from keras_handpose.synthetic.anatomy import sample_shapes
 from keras_handpose.synthetic.kinematics import landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.poses import sample_angles
-from keras_handpose.synthetic.rendering import render_spheres
+from keras_handpose.synthetic.rendering import render_plane, render_spheres
 from keras_handpose.synthetic.sensors import Sensor, sense
 from keras_handpose.synthetic.surface import cover_with_spheres
 
@@ -44,7 +44,7 @@ class Scenes:
         """Render one scene without noise: depth in mm, float32, shape ``(height, width)``, 0 for nothing."""
         background = None
         if not np.isnan(self.walls[index, 0]):
-            background = _wall_depth(self.walls[index], camera)
+            background = render_plane(self.walls[index], camera)
         return render_spheres(self.spheres[index], camera, background=background)
 
     def shoot(self, index: int, camera: Camera, sensor: Sensor, *, seed: int) -> np.ndarray:
@@ -148,13 +148,3 @@ def _sample_walls(hands: np.ndarray, share: float, rng: np.random.Generator) -> 
     planes = np.concatenate([normal, (reach + gap)[:, None]], axis=-1)
     planes[rng.random(n) >= share] = np.nan
     return planes
-
-
-def _wall_depth(wall: np.ndarray, camera: Camera) -> np.ndarray:
-    a, b, c, d = wall
-    rays_x = (np.arange(camera.width) - camera.cx) / camera.fx
-    rays_y = (np.arange(camera.height) - camera.cy) / camera.fy
-    facing = (a * rays_x + c)[None, :] + (b * rays_y)[:, None]
-    depth = (d / np.maximum(facing, 1e-3)).astype(np.float32)
-    depth[depth > 4000.0] = 0.0
-    return depth
