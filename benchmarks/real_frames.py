@@ -1,0 +1,140 @@
+"""Hand detection on real frames of three sensors.
+
+    KERAS_HANDPOSE_TEST_DATA=FOLDER python benchmarks/real_frames.py \\
+        --output benchmarks/results/real_frames_detection.json [--overlays FOLDER]
+
+The folder holds ``hand_boxes.csv`` (file, left, top, right, bottom of the hand in px; empty where no hand is to be
+seen), the frames it names in ``kinect2/`` and ``sr305/``, and in ``nyu/`` one frame with the pixels and depths of its
+joints. The parameters of detection were chosen with the first two in view; the NYU frame was only looked at after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from report import write_report
+
+from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.preprocessing import Detection, check_depth, crop_hand, detect_hand, read_depth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A folder of frames that one camera took."""
+
+    camera: Camera
+    format: str = "depth16"
+    depth_scale: float = 1.0
+    cube: float = 250.0
+
+    def read(self, path: Path) -> np.ndarray:
+        return check_depth(read_depth(path, format=self.format), depth_scale=self.depth_scale, camera=self.camera)
+
+
+SOURCES = {
+    "kinect2": Source(camera=CAMERAS["kinect_v2"]),
+    "sr305": Source(camera=CAMERAS["sr305"], depth_scale=0.125),
+    "nyu": Source(camera=CAMERAS["nyu"], format="nyu", cube=300.0),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--overlays", type=Path, help="folder to draw what was found into")
+    arguments = parser.parse_args()
+    if "KERAS_HANDPOSE_TEST_DATA" not in os.environ:
+        parser.error("KERAS_HANDPOSE_TEST_DATA must name the folder with the frames.")
+    data = Path(os.environ["KERAS_HANDPOSE_TEST_DATA"])
+
+    figures = {}
+    for name, boxes in read_boxes(data / "hand_boxes.csv").items():
+        figures[name] = boxes_figures(data, SOURCES[name], boxes, arguments.overlays)
+    figures["nyu"] = nyu_figures(data / "nyu", SOURCES["nyu"], arguments.overlays)
+    write_report({"data": "real frames, centre from detection", "results": figures}, arguments.output)
+
+
+def read_boxes(path: Path) -> dict[str, dict[str, tuple[float, ...] | None]]:
+    """Read left, top, right and bottom of the hand by folder and file; None where there is no hand."""
+    boxes: dict[str, dict[str, tuple[float, ...] | None]] = {}
+    with path.open(encoding="utf-8", newline="") as lines:
+        for file, *box in csv.reader(line for line in lines if not line.startswith("file,")):
+            boxes.setdefault(file.split("/")[0], {})[file] = tuple(map(float, box)) if all(box) else None
+    return boxes
+
+
+def boxes_figures(data: Path, source: Source, boxes: dict, overlays: Path | None) -> dict:
+    inside, offsets, scores, empty = 0, [], [], {}
+    for file, box in boxes.items():
+        depth = source.read(data / file)
+        detection = detect_hand(depth, source.camera, cube=source.cube)
+        if overlays:
+            draw(overlays / file.replace("/", "_"), depth, source, detection, box)
+        if box is None:
+            empty[file] = {"found": detection.found, "score": round(detection.score, 3)}
+            continue
+        left, top, right, bottom = box
+        u, v, z = xyz_to_uvd(detection.centre_xyz, source.camera)
+        inside += bool(left <= u <= right and top <= v <= bottom)
+        scores.append(detection.score)
+        middle_uvd = np.array([(left + right) / 2, (top + bottom) / 2, z])
+        offsets.append(np.linalg.norm(detection.centre_xyz - uvd_to_xyz(middle_uvd, source.camera)))
+    return {
+        "frames with a hand": len(offsets),
+        "centre inside the hand's box": inside,
+        "centre to the box's middle, mm": {"mean": round(np.mean(offsets), 1), "max": round(np.max(offsets), 1)},
+        "score": {"min": round(min(scores), 3), "mean": round(np.mean(scores), 3)},
+        "frames without a hand": empty,
+    }
+
+
+def nyu_figures(folder: Path, source: Source, overlays: Path | None) -> dict:
+    frame, joints = next(folder.glob("depth_*.png")), next(folder.glob("joint_uvd_*.txt"))
+    depth = source.read(frame)
+    joints_xyz = uvd_to_xyz(np.loadtxt(joints).reshape(-1, 3), source.camera)
+    figures = {}
+    for cube in (250.0, source.cube):
+        detection = detect_hand(depth, source.camera, cube=cube)
+        off = np.linalg.norm(detection.centre_xyz - joints_xyz.mean(axis=0))
+        figures[f"cube {cube:.0f}"] = {
+            "found": detection.found,
+            "score": round(detection.score, 3),
+            f"centre to the mean of {len(joints_xyz)} joints, mm": round(off, 1),
+        }
+    if overlays:
+        draw(overlays / f"nyu_{frame.name}", depth, source, detection, None)
+    return figures
+
+
+def draw(path: Path, depth: np.ndarray, source: Source, detection: Detection, box: tuple | None) -> None:
+    """Draw a frame with the box and what was found, and the crop beside it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (frame, crop) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(2, 1), layout="constrained")
+    shown = np.where(depth > 0, depth, np.nan)
+    nearest = np.nanmin(shown)
+    frame.imshow(shown, cmap="gray", vmin=nearest, vmax=nearest + 900)
+    frame.set_title(f"{path.stem}: found {detection.found}, score {detection.score:.2f}")
+    if box:
+        left, top, right, bottom = box
+        frame.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color="tab:green")
+    crop.set_axis_off()
+    if detection.found:
+        frame.plot(*xyz_to_uvd(detection.centre_xyz, source.camera)[:2], "+", color="tab:red", ms=16, mew=3)
+        image = crop_hand(depth, source.camera, detection.centre_xyz, cube=source.cube).image
+        crop.imshow(image, cmap="viridis_r", vmin=-1, vmax=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path.with_suffix(".png"), dpi=80)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
