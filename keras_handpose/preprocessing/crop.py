@@ -150,12 +150,12 @@ def crop_hand(
     """
     depth = check_depth(depth, camera=camera)
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if size != int(size) or size < 1:
+    if not isinstance(size, int | np.integer) or size < 1:
         raise ValueError(f"`size` must be a whole number of px, at least 1. Received: {size!r}.")
     x, y, z = hand_cube.centre_xyz
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     window = left, top, width, height = cube_window(camera, u, v, z, hand_cube.size)
-    image = _sample(depth, window, z, hand_cube.size, int(size))
+    image = _sample(depth, window, z, hand_cube.size, size)
     if mirror:
         image = cv2.flip(image, 1)
     return Crop(
@@ -211,7 +211,7 @@ def refine_centre(
     """
     depth = check_depth(depth, camera=camera)
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if not isinstance(steps, int) or steps < 0:
+    if not isinstance(steps, int | np.integer) or steps < 0:
         raise ValueError(f"`steps` must be a whole number, at least 0. Received: {steps!r}.")
     centre_uvd = xyz_to_uvd(hand_cube.centre_xyz, camera).tolist()
     return uvd_to_xyz(centre_of_mass(depth, camera, *centre_uvd, hand_cube.size, steps), camera)

@@ -1,0 +1,165 @@
+"""Depth frames: what is taken, what is refused, and the file formats."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from keras_handpose import CAMERAS
+from keras_handpose.preprocessing import check_depth, read_depth
+
+FRAME = np.arange(12, dtype=np.uint16).reshape(3, 4) * 100
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_frames_in_mm_are_not_copied(dtype):
+    frame = FRAME.astype(dtype)
+    assert check_depth(frame) is frame
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.int16, np.int32, np.int64, np.uint32, np.uint64, np.float16, np.float64, ">u2", ">f4"]
+)
+def test_other_numbers_become_float32(dtype):
+    frame = check_depth(FRAME.astype(dtype))
+    assert frame.dtype == np.float32
+    np.testing.assert_array_equal(frame, FRAME)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_scale(dtype):
+    given = FRAME.astype(dtype)
+    frame = check_depth(given, depth_scale=0.125)
+    assert frame.dtype == np.float32
+    np.testing.assert_array_equal(frame, FRAME / 8)
+    np.testing.assert_array_equal(given, FRAME)
+
+
+def test_depth_that_float32_cannot_hold_is_no_depth():
+    assert np.isinf(check_depth(np.array([[1e300, 1e39]]))).all()
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), TypeError, "8 bits"),
+        (np.zeros((4, 4, 3), np.uint8), TypeError, "colour"),
+        (np.zeros((4, 4), bool), TypeError, "dtype bool"),
+        (np.zeros((4, 4), np.complex64), TypeError, "dtype complex64"),
+        (np.zeros((4, 4), object), TypeError, "dtype object"),
+        ("frame.png", TypeError, "16-bit integers or floats"),
+        (np.zeros((4, 4, 3), np.uint16), ValueError, r"\(4, 4, 3\)"),
+        (np.zeros((4, 4, 1), np.uint16), ValueError, "without a channel axis"),
+        (np.zeros(4, np.uint16), ValueError, r"\(height, width\)"),
+        (np.float32(3), ValueError, r"\(height, width\)"),
+        (np.zeros((0, 4), np.uint16), ValueError, "empty"),
+    ],
+)
+def test_what_is_no_depth_frame(frame, error, message):
+    with pytest.raises(error, match=message):
+        check_depth(frame)
+
+
+@pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf])
+def test_scale_must_be_positive(scale):
+    with pytest.raises(ValueError, match="depth_scale"):
+        check_depth(FRAME, depth_scale=scale)
+
+
+def test_frame_must_be_the_cameras():
+    with pytest.raises(ValueError, match="'msra15', 320 x 240. Received: 640 x 480"):
+        check_depth(np.zeros((480, 640), np.uint16), camera=CAMERAS["msra15"])
+
+
+# === Files ===
+
+
+@pytest.mark.parametrize("name", ["frame.png", "frame.tiff", "frame.pgm", "with space and ü.png"])
+def test_16_bit_images(tmp_path, name):
+    encoded = cv2.imencode((tmp_path / name).suffix, FRAME)[1]
+    (tmp_path / name).write_bytes(encoded.tobytes())
+    frame = read_depth(tmp_path / name)
+    assert frame.dtype == np.uint16
+    np.testing.assert_array_equal(frame, FRAME)
+
+
+def test_nyu_encoding(tmp_path):
+    mm = np.array([[0, 255, 256], [736, 2047, 65535]], np.uint16)
+    encoded = np.stack([mm & 255, mm >> 8, np.full_like(mm, 77)], axis=-1).astype(np.uint8)  # blue, green, red
+    cv2.imwrite(str(tmp_path / "frame.png"), encoded)
+    frame = read_depth(str(tmp_path / "frame.png"), format="nyu")
+    assert frame.dtype == np.uint16
+    np.testing.assert_array_equal(frame, mm)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_arrays(tmp_path, dtype):
+    np.save(tmp_path / "frame.npy", FRAME.astype(dtype))
+    frame = read_depth(tmp_path / "frame.npy", format="npy")
+    assert frame.dtype == dtype
+    np.testing.assert_array_equal(frame, FRAME)
+
+
+def _grey(path):
+    cv2.imwrite(str(path), FRAME.astype(np.uint8))
+
+
+def _colour(path):
+    cv2.imwrite(str(path), np.zeros((3, 4, 3), np.uint8))
+
+
+def _depth(path):
+    cv2.imwrite(str(path), FRAME)
+
+
+def _cut_off(path):
+    path.write_bytes(cv2.imencode(".png", FRAME)[1].tobytes()[:40])
+
+
+def _empty(path):
+    path.write_bytes(b"")
+
+
+def _text(path):
+    path.write_text("not a frame")
+
+
+def _pickled(path):
+    with path.open("wb") as file:
+        np.save(file, np.array([[None]], object), allow_pickle=True)
+
+
+def _volume(path):
+    with path.open("wb") as file:
+        np.save(file, np.zeros((2, 3, 4), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("write", "format", "message"),
+    [
+        (_grey, "depth16", "1 channel of 8 bits"),
+        (_colour, "depth16", "3 channels of 8 bits.*format='nyu'"),
+        (_depth, "nyu", "1 channel of 16 bits.*format='depth16'"),
+        (_cut_off, "depth16", "damaged"),
+        (_empty, "depth16", "damaged"),
+        (_text, "nyu", "damaged"),
+        (_text, "npy", "not a NumPy array file"),
+        (_empty, "npy", "not a NumPy array file"),
+        (_pickled, "npy", "not a NumPy array file"),
+        (_volume, "npy", r"\(height, width\)"),
+        (_depth, "png", "'depth16', 'nyu', 'npy'"),
+    ],
+)
+def test_files_that_are_no_depth_frame(tmp_path, write, format, message):
+    path = tmp_path / "frame.png"
+    write(path)
+    with pytest.raises(ValueError, match=message):
+        read_depth(path, format=format)
+
+
+@pytest.mark.parametrize("format", ["depth16", "nyu", "npy"])
+def test_missing_files_and_folders(tmp_path, format):
+    for path in (tmp_path / "nothing.png", tmp_path):
+        with pytest.raises(FileNotFoundError, match="no depth file"):
+            read_depth(path, format=format)
