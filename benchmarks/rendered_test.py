@@ -18,6 +18,7 @@ import numpy as np
 from report import write_report
 
 import keras_handpose as khp
+import keras_handpose.layers  # makes the blocks known to Keras
 from keras_handpose.evaluation import joint_errors, summarise_errors
 from keras_handpose.models import count_macs
 from keras_handpose.synthetic import describe_test_set, rendered_test_set, sample_poses
@@ -39,14 +40,16 @@ def main() -> None:
     results = {"mean pose": figures(np.broadcast_to(mean_pose, crops.joints_unit.shape))}
     for name in arguments.models:
         run = Path(name) / "last.keras"
-        model = keras.saving.load_model(run) if run.exists() else khp.ResidualAttentionRegressor(weights=name)
+        model = (
+            keras.saving.load_model(run, compile=False)
+            if run.exists()
+            else khp.ResidualAttentionRegressor(weights=name)
+        )
         results[name] = {
             "mmacs": round(count_macs(model) / 1e6, 1),
             "parameters": model.count_params(),
             **figures(model.predict(crops.images, batch_size=64, verbose=0)),
         }
-        if run.exists():
-            results[name]["steps"] = int(model.optimizer.iterations)
     write_report({"data": describe_test_set(crops), "results": results}, arguments.output)
 
 

@@ -15,6 +15,8 @@ _MODULES = {
     "layers": "layers",
     "models": "models",
     "weights": "models.weights",
+    "evaluation": "evaluation",
+    "training": "training",
 }
 _ORIGINS = {
     "CAMERAS": "cameras",
@@ -40,8 +42,10 @@ _ORIGINS = {
     "ResidualUnit": "layers",
     "ResidualAttentionRegressor": "models",
     "HandPoseEstimator": "estimator",
+    "OneEuroFilter": "estimator",
     "Pose": "estimator",
     "plot_pose": "plotting",
+    "plot_poses": "plotting",
 }
 
 __all__ = ["__version__", *_MODULES, *_ORIGINS]

@@ -1,14 +1,17 @@
 from keras_handpose import cameras as cameras
+from keras_handpose import evaluation as evaluation
 from keras_handpose import layers as layers
 from keras_handpose import models as models
 from keras_handpose import preprocessing as preprocessing
 from keras_handpose import skeletons as skeletons
 from keras_handpose import synthetic as synthetic
+from keras_handpose import training as training
 from keras_handpose.cameras import CAMERAS as CAMERAS
 from keras_handpose.cameras import Camera as Camera
 from keras_handpose.cameras import uvd_to_xyz as uvd_to_xyz
 from keras_handpose.cameras import xyz_to_uvd as xyz_to_uvd
 from keras_handpose.estimator import HandPoseEstimator as HandPoseEstimator
+from keras_handpose.estimator import OneEuroFilter as OneEuroFilter
 from keras_handpose.estimator import Pose as Pose
 from keras_handpose.layers import AttentionModule as AttentionModule
 from keras_handpose.layers import PCAPrior as PCAPrior
@@ -16,6 +19,7 @@ from keras_handpose.layers import ResidualUnit as ResidualUnit
 from keras_handpose.models import ResidualAttentionRegressor as ResidualAttentionRegressor
 from keras_handpose.models import weights as weights
 from keras_handpose.plotting import plot_pose as plot_pose
+from keras_handpose.plotting import plot_poses as plot_poses
 from keras_handpose.preprocessing import Crop as Crop
 from keras_handpose.preprocessing import Detection as Detection
 from keras_handpose.preprocessing import HandCube as HandCube

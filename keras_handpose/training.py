@@ -61,7 +61,7 @@ class RenderedTraining:
     skeleton: str = "msra21"
     camera: str = "msra15"
     cube: float = 250.0
-    samples: int = 300_000
+    samples: int = 240_000
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.0

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keras_handpose.cli.output import messages
+from keras_handpose.cli.output import load_keras, messages
 
 __all__ = ["train"]
 
@@ -17,7 +17,7 @@ def train(
     name: Annotated[str, typer.Option(help="What the weights will be called.")] = "trained",
     skeleton: Annotated[str, typer.Option(help="Joints to learn: msra21, icvl16 or nyu14.")] = "msra21",
     cube: Annotated[float, typer.Option(help="Edge of the crops in mm.")] = 250.0,
-    samples: Annotated[int, typer.Option(help="Crops to train on; each is seen once.", min=1)] = 300_000,
+    samples: Annotated[int, typer.Option(help="Crops to train on; each is seen once.", min=1)] = 240_000,
     batch: Annotated[int, typer.Option(help="Crops a step.", min=1)] = 64,
     learning_rate: Annotated[float, typer.Option(help="Peak of Adam's learning rate.")] = 1e-3,
     weight_decay: Annotated[float, typer.Option(help="Factor of the L2 penalty on kernels; 3e-4 in the paper.")] = 0.0,
@@ -33,6 +33,7 @@ def train(
     `ResidualAttentionRegressor(weights=...)`. Killed at any moment, the same command goes on from the last checkpoint.
     """
     with messages.status("Loading Keras"):
+        load_keras()
         from keras_handpose.training import RenderedTraining
         from keras_handpose.training import train as train_on_rendered_hands
 

@@ -1,7 +1,7 @@
 """Sizes and shapes of people's hands.
 
 The hand's own frame is right-handed, in mm: x to the thumb's side (radial), y to the finger tips (distal),
-z out of the palm (palmar); its origin is the wrist joint as MSRA15 defines it. It shows a right hand.
+z out of the palm (palmar); its origin is the middle of the carpus, MSRA15's wrist joint. It shows a right hand.
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ __all__ = ["FINGERS", "HandShapes", "sample_shapes"]
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 """Order of the finger axis in every array of this package."""
 
-# The rigid palm of MSRA15's annotations, recovered from the distances between its joints in the published
-# statistics of subjects P1 to P8: finger roots (thumb CMC, then the MCP joints), mm from the wrist joint.
+# A large adult's hand, 190 mm from the wrist's crease to the tip of the middle finger, as anthropometric surveys have it.
+# Finger roots (thumb CMC, then the MCP joints) in mm from the middle of the carpus, where MSRA15 has its wrist joint; in
+# width and arch they agree with the rigid palm of MSRA15's annotations.
 _ROOTS = np.array(
-    [[7.5, 15.6, 19.5], [19.5, 58.9, 1.4], [0.0, 66.8, 0.0], [-17.9, 67.3, -1.3], [-39.2, 60.4, 1.4]], np.float64
+    [[19.0, 12.0, 10.0], [21.0, 74.0, 2.0], [1.0, 78.0, 0.0], [-18.0, 73.0, 0.0], [-36.0, 65.0, 3.0]], np.float64
 )
-# Bone lengths from the same statistics, from the root out, mm.
+# Bone lengths from the root out, in mm; the last one ends in the middle of the finger tip's flesh.
 _BONES = np.array(
-    [[24.6, 19.8, 19.8], [27.7, 20.8, 18.8], [32.7, 21.8, 19.8], [28.7, 18.8, 17.8], [20.8, 12.9, 13.9]], np.float64
+    [[43.0, 31.0, 21.0], [40.0, 24.0, 19.0], [45.0, 28.0, 20.0], [41.0, 27.0, 19.0], [33.0, 20.0, 17.0]], np.float64
 )
-# Flesh around the joints of each finger, from the root to the tip: radii in mm of a hand of scale 1.
+# Flesh around the joints of each finger, from the root to the tip: radii in mm.
 _RADII = np.array(
-    [[14.0, 10.6, 9.6, 7.6], [10.4, 8.7, 7.6, 6.4], [10.8, 8.9, 7.7, 6.5], [10.2, 8.4, 7.3, 6.2], [9.2, 7.4, 6.4, 5.5]],
+    [
+        [15.0, 12.0, 10.3, 7.8],
+        [11.5, 9.2, 7.9, 6.4],
+        [11.6, 9.3, 8.0, 6.5],
+        [11.0, 8.8, 7.6, 6.2],
+        [10.0, 7.8, 6.7, 5.6],
+    ],
     np.float64,
 )
 
@@ -36,7 +43,7 @@ class HandShapes:
     """Shapes of ``n`` right hands.
 
     Attributes:
-        scale: Overall size, 1 for the mean of MSRA15's subjects, shape ``(n,)``.
+        scale: Overall size, 1 for a large adult's hand, shape ``(n,)``.
         roots: Thumb CMC and finger MCP joints in the hand's frame in mm, shape ``(n, 5, 3)``.
         bones: Lengths of the three bones a finger, from the root out, in mm, shape ``(n, 5, 3)``.
         radii: Flesh around the four joints a finger, from the root out, in mm, shape ``(n, 5, 4)``.
@@ -75,14 +82,14 @@ def sample_shapes(n: int, rng: np.random.Generator) -> HandShapes:
         >>> sample_shapes(4, np.random.default_rng(0)).bones.shape
         (4, 5, 3)
     """
-    scale = np.clip(rng.normal(1.04, 0.11, n), 0.74, 1.36)
-    finger_length = np.clip(rng.normal(1.12, 0.10, n), 0.88, 1.42)
+    scale = np.clip(rng.normal(0.93, 0.09, n), 0.66, 1.2)
+    finger_length = np.clip(rng.normal(1.0, 0.07, n), 0.82, 1.2)
     palm_width = np.clip(rng.normal(1.0, 0.06, n), 0.85, 1.15)
-    palm_length = np.clip(rng.normal(1.02, 0.06, n), 0.85, 1.2)
+    palm_length = np.clip(rng.normal(0.98, 0.06, n), 0.82, 1.15)
     stoutness = np.clip(rng.normal(1.0, 0.09, n), 0.78, 1.28)
 
     roots = _ROOTS * np.stack([palm_width, palm_length, np.ones(n)], -1)[:, None] * scale[:, None, None]
-    roots += rng.normal(0.0, 1.0, roots.shape)
+    roots += rng.normal(0.0, 1.2, roots.shape)
     bones = _BONES * (scale * finger_length)[:, None, None] * rng.normal(1.0, 0.04, (n, 5, 3))
     bones[:, 0] *= rng.normal(1.0, 0.06, (n, 1))
     thickness = (scale * stoutness)[:, None, None]
@@ -92,8 +99,8 @@ def sample_shapes(n: int, rng: np.random.Generator) -> HandShapes:
         roots=roots,
         bones=bones,
         radii=radii,
-        palm_thickness=13.2 * scale * stoutness * rng.normal(1.0, 0.06, n),
-        wrist_width=28.0 * scale * palm_width * rng.normal(1.0, 0.06, n),
-        wrist_thickness=18.0 * scale * stoutness * rng.normal(1.0, 0.06, n),
+        palm_thickness=14.2 * scale * stoutness * rng.normal(1.0, 0.06, n),
+        wrist_width=29.0 * scale * palm_width * rng.normal(1.0, 0.06, n),
+        wrist_thickness=19.0 * scale * stoutness * rng.normal(1.0, 0.06, n),
         arm_growth=1.0 + np.abs(rng.normal(0.25, 0.3, n)),
     )

@@ -23,9 +23,9 @@ _HOLD_CHANCES = np.array([0.42, 0.27, 0.17, 0.07, 0.07])
 # that axis, MCP flexion, IP flexion, roll of the pad; degrees.
 _THUMB_HOLDS = np.array(
     [
-        [15.0, 48.0, 5.0, 0.0, 45.0],  # stretched away
-        [30.0, 30.0, 15.0, 15.0, 45.0],  # relaxed
-        [20.0, 14.0, 12.0, 12.0, 50.0],  # beside the index finger
+        [15.0, 52.0, 5.0, 0.0, 45.0],  # stretched away
+        [30.0, 33.0, 15.0, 15.0, 45.0],  # relaxed
+        [20.0, 16.0, 12.0, 12.0, 50.0],  # beside the index finger
         [78.0, 36.0, 35.0, 40.0, 30.0],  # across the fingers, as in a fist
         [68.0, 34.0, 20.0, 35.0, 30.0],  # opposed, as in a pinch
         [85.0, 28.0, 45.0, 30.0, 25.0],  # across the palm, as in counting four
@@ -121,4 +121,4 @@ def _thumbs(flexion_of_fingers: np.ndarray, rng: np.random.Generator) -> np.ndar
     closed_hold = rng.choice(len(_THUMB_HOLDS), n, p=_THUMB_CHANCES_CLOSED)
     thumb = _THUMB_HOLDS[np.where(closed, closed_hold, open_hold)]
     thumb = thumb + rng.normal(0.0, [11.0, 6.0, 9.0, 12.0, 9.0], (n, 5))
-    return np.clip(thumb, [-10.0, 5.0, -12.0, -22.0, 0.0], [105.0, 60.0, 62.0, 82.0, 80.0])
+    return np.clip(thumb, [-10.0, 5.0, -12.0, -22.0, 0.0], [105.0, 68.0, 62.0, 82.0, 80.0])

@@ -18,7 +18,8 @@ from keras_handpose.synthetic.kinematics import PosedHands
 __all__ = ["cover_with_spheres"]
 
 _LONG_FINGERS = FINGERS[1:]
-_ARM_STATIONS = (0.0, 60.0, 190.0)  # mm from the wrist to the elbow
+_ARM_STATIONS = (0.0, 60.0, 190.0, 400.0)  # mm from the wrist, the last one beyond the elbow
+_FULL_GROWTH = 190.0  # mm from the wrist to where the forearm is broadest
 
 
 def cover_with_spheres(shapes: HandShapes, posed: PosedHands, *, arm: bool = True) -> np.ndarray:
@@ -90,7 +91,7 @@ def _control_points(shapes: HandShapes, posed: PosedHands) -> dict[str, np.ndarr
 
     # The forearm, broader than thick: two rows of points along its sides.
     for station, distance in enumerate(_ARM_STATIONS):
-        growth = 1.0 + (shapes.arm_growth - 1.0) * distance / _ARM_STATIONS[-1]
+        growth = 1.0 + (shapes.arm_growth - 1.0) * min(distance / _FULL_GROWTH, 1.0)
         radius = shapes.wrist_thickness * growth
         half_width = np.maximum(shapes.wrist_width * growth - radius, 1.0)
         middle = -posed.arm[:, :, 1] * ((distance + 14.0) * shapes.scale)[:, None]
@@ -145,7 +146,7 @@ def _weights(arm: bool) -> np.ndarray:
     chain("hypothenar", "little_0", 7)
     if arm:
         sheet(("arm_ulnar_0", "arm_radial_0"), ("carpus_little", "carpus_index"), 4, 4)
-        for station, count in ((0, 6), (1, 10)):
+        for station, count in ((0, 6), (1, 10), (2, 14)):
             here, beyond = [(f"arm_ulnar_{s}", f"arm_radial_{s}") for s in (station, station + 1)]
             sheet(here, beyond, count, 3)
     return np.unique(np.array(rows), axis=0)

@@ -1,0 +1,21 @@
+"""Train the network to compare with: no mask branches, widened to the same MACs, on the same crops for as long.
+
+python benchmarks/without_masks.py runs/without_masks --samples 240000
+python benchmarks/rendered_test.py msra runs/without_masks --output benchmarks/results/rendered_test.json
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from keras_handpose.training import RenderedTraining, train
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", help="folder of the run; an interrupted run goes on")
+    parser.add_argument("--samples", type=int, default=240_000, help="as in the training of the weights")
+    arguments = parser.parse_args()
+    architecture = {"attention": False, "filters": (28, 56, 112)}
+    train(
+        arguments.output, RenderedTraining(name="without_masks", samples=arguments.samples, architecture=architecture)
+    )
