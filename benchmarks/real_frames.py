@@ -1,7 +1,7 @@
-"""Hand detection on real frames of three sensors.
+"""Hand detection on real frames of three sensors, and the joints of the one frame of which they are known.
 
-    KERAS_HANDPOSE_TEST_DATA=FOLDER python benchmarks/real_frames.py \\
-        --output benchmarks/results/real_frames_detection.json [--overlays FOLDER]
+    KERAS_HANDPOSE_TEST_DATA=FOLDER python benchmarks/real_frames.py --weights msra \\
+        --output benchmarks/results/real_frames.json [--overlays FOLDER]
 
 The folder holds ``hand_boxes.csv`` (file, left, top, right, bottom of the hand in px; empty where no hand is to be
 seen), the frames it names in ``kinect2/`` and ``sr305/``, and in ``nyu/`` one frame with the pixels and depths of its
@@ -20,7 +20,13 @@ import numpy as np
 from report import write_report
 
 from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.estimator import HandPoseEstimator
+from keras_handpose.evaluation import joint_errors
 from keras_handpose.preprocessing import Detection, check_depth, crop_hand, detect_hand, read_depth
+from keras_handpose.skeletons import NYU14, convert_joints
+
+NYU_EVALUATED = [0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32]
+"""Which of NYU's 36 joints are the 14 of `NYU14`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,7 @@ SOURCES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--weights", help="preset or weights whose joints to compare with the NYU frame's")
     parser.add_argument("--overlays", type=Path, help="folder to draw what was found into")
     arguments = parser.parse_args()
     if "KERAS_HANDPOSE_TEST_DATA" not in os.environ:
@@ -56,6 +63,8 @@ def main() -> None:
     for name, boxes in read_boxes(data / "hand_boxes.csv").items():
         figures[name] = boxes_figures(data, SOURCES[name], boxes, arguments.overlays)
     figures["nyu"] = nyu_figures(data / "nyu", SOURCES["nyu"], arguments.overlays)
+    if arguments.weights:
+        figures["nyu"]["joints"] = nyu_joint_errors(data / "nyu", SOURCES["nyu"], arguments.weights)
     write_report({"data": "real frames, centre from detection", "results": figures}, arguments.output)
 
 
@@ -94,9 +103,7 @@ def boxes_figures(data: Path, source: Source, boxes: dict, overlays: Path | None
 
 
 def nyu_figures(folder: Path, source: Source, overlays: Path | None) -> dict:
-    frame, joints = next(folder.glob("depth_*.png")), next(folder.glob("joint_uvd_*.txt"))
-    depth = source.read(frame)
-    joints_xyz = uvd_to_xyz(np.loadtxt(joints).reshape(-1, 3), source.camera)
+    frame, depth, joints_xyz = read_nyu(folder, source)
     figures = {}
     for cube in (250.0, source.cube):
         detection = detect_hand(depth, source.camera, cube=cube)
@@ -109,6 +116,28 @@ def nyu_figures(folder: Path, source: Source, overlays: Path | None) -> dict:
     if overlays:
         draw(overlays / f"nyu_{frame.name}", depth, source, detection, None)
     return figures
+
+
+def nyu_joint_errors(folder: Path, source: Source, weights: str) -> dict:
+    """Compare the joints that both layouts have, in one frame; the layouts place them up to a cm apart."""
+    _, depth, joints_xyz = read_nyu(folder, source)
+    estimator = HandPoseEstimator(weights, camera=source.camera)
+    predicted_xyz = convert_joints(estimator(depth).joints_xyz, estimator.skeleton, NYU14)
+    errors = joint_errors(predicted_xyz, joints_xyz[NYU_EVALUATED])
+    known = np.isfinite(errors)
+    names = [name for name, is_known in zip(NYU14.joint_names, known, strict=True) if is_known]
+    return {
+        "weights": weights,
+        "comparable joints": len(names),
+        "mean error, mm": round(errors[known].mean(), 1),
+        "errors, mm": dict(zip(names, errors[known].round(1).tolist(), strict=True)),
+    }
+
+
+def read_nyu(folder: Path, source: Source) -> tuple[Path, np.ndarray, np.ndarray]:
+    """Return the frame's path, its depth in mm and its 36 joints in mm."""
+    frame, joints = next(folder.glob("depth_*.png")), next(folder.glob("joint_uvd_*.txt"))
+    return frame, source.read(frame), uvd_to_xyz(np.loadtxt(joints).reshape(-1, 3), source.camera)
 
 
 def draw(path: Path, depth: np.ndarray, source: Source, detection: Detection, box: tuple | None) -> None:

@@ -8,13 +8,13 @@ From the bottom up: `anatomy` (whose hand), `poses` (which joint angles), `kinem
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
 from keras_handpose.synthetic.crops import RIGS, LabelledCrops, Rig, iterate_crops, render_crops, sample_poses
 from keras_handpose.synthetic.files import write_frames
+from keras_handpose.synthetic.held_out import describe_test_set, rendered_test_set
 from keras_handpose.synthetic.kinematics import LANDMARKS, PosedHands, landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.poses import HandAngles, sample_angles
 from keras_handpose.synthetic.rendering import render_spheres
 from keras_handpose.synthetic.scenes import Scenes, sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS, Sensor, sense
 from keras_handpose.synthetic.surface import cover_with_spheres
-from keras_handpose.synthetic.test_set import describe_test_set, rendered_test_set
 
 __all__ = [
     "LANDMARKS",

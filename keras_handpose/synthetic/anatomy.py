@@ -15,9 +15,9 @@ __all__ = ["FINGERS", "HandShapes", "sample_shapes"]
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 """Order of the finger axis in every array of this package."""
 
-# A large adult's hand, 190 mm from the wrist's crease to the tip of the middle finger, as anthropometric surveys have it.
-# Finger roots (thumb CMC, then the MCP joints) in mm from the middle of the carpus, where MSRA15 has its wrist joint; in
-# width and arch they agree with the rigid palm of MSRA15's annotations.
+# A large adult's hand, 190 mm from the wrist's crease to the tip of the middle finger: finger roots (thumb CMC, then
+# the MCP joints) in mm from the middle of the carpus, where MSRA15 has its wrist joint. The breadth of the palm is that
+# of MSRA15's annotations; their fingers, and above all their thumb, are shorter than those that sensors see.
 _ROOTS = np.array(
     [[19.0, 12.0, 10.0], [21.0, 74.0, 2.0], [1.0, 78.0, 0.0], [-18.0, 73.0, 0.0], [-36.0, 65.0, 3.0]], np.float64
 )

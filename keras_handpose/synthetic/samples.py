@@ -17,12 +17,12 @@ from keras_handpose.synthetic.scenes import sample_scenes
 
 __all__ = ["write_samples"]
 
-# Camera, hand, mm a unit, distances in mm, seed and number of the scene: chosen by eye for a hand one recognises,
-# before any network was trained.
+# Camera, hand, mm a unit, distances in mm, seed and number of the scene, chosen by eye: a hand that one recognises and
+# that nothing else is nearer than.
 _SAMPLES = (
     ("msra15", "right", 1.0, (320.0, 420.0), 5, 5),
-    ("sr305", "right", 0.125, (350.0, 500.0), 6, 1),
-    ("realsense_d435", "left", 1.0, (400.0, 550.0), 7, 1),
+    ("sr305", "right", 0.125, (350.0, 500.0), 6, 5),
+    ("realsense_d435", "left", 1.0, (350.0, 450.0), 7, 0),
 )
 
 
