@@ -45,7 +45,7 @@ _NEARNESS = 1.0  # Being this much nearer weighs as much as all evidence.
 
 _OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of it would lose hands at the border.
 _GRID = (24, 32)  # Rows and columns of points that are tried in a frame.
-_LOCAL_GRID = (12, 12)  # And in the window of a cube.
+_LOCAL_GRID = (8, 8)  # And in the window of a cube.
 _STEPS = 3
 _COARSE_DIRECTIONS = 8
 _DENSE_DIRECTIONS = 32
@@ -133,41 +133,51 @@ def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndar
         u, v, z = xyz_to_uvd(HandCube(centre_xyz=around, size=cube).centre_xyz, camera).tolist()
         (rows, columns), (left, top, width, height) = _LOCAL_GRID, cube_window(camera, u, v, z, cube)
         near, far = max(near, z - cube / 2), z + cube / 2
-    v = np.floor(np.arange(0.5, rows) * (height / rows) + top)
-    u = np.floor(np.arange(0.5, columns) * (width / columns) + left)
-    v, u = v[(v >= 0) & (v < camera.height)], u[(u >= 0) & (u < camera.width)]
-    d = depth.take(v.astype(np.intp), axis=0).take(u.astype(np.intp), axis=1)
+    v, u = _middles(top, height, rows, camera.height), _middles(left, width, columns, camera.width)
+    d = depth.take(v, axis=0).take(u, axis=1)
     points_uvd = np.empty((3, *d.shape), np.float32)
     points_uvd[0], points_uvd[1], points_uvd[2] = u, v[:, None], d
     return points_uvd.reshape(3, -1).compress(((d > near) & (d < far)).ravel(), axis=1)
 
 
+@lru_cache
+def _middles(edge: float, extent: float, cells: int, length: int) -> np.ndarray:
+    """Return the pixels in the middle of cells along one axis, those that lie in the frame."""
+    pixels = np.floor(np.arange(0.5, cells) * (extent / cells) + edge)
+    return pixels[(pixels >= 0) & (pixels < length)].astype(np.intp)
+
+
 def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: float, directions: int) -> np.ndarray:
     """Return the evidence for a palm at points of shape ``(3, points)``, shape ``(points,)``, float32."""
-    u, v, d = points_uvd
-    along_u, along_v = _rings(directions)
-    u, v = u + along_u * (np.float32(camera.fx * cube) / d), v + along_v * (np.float32(camera.fy * cube) / d)
-    # All of shape (samples, points), the large ring's samples first.
+    rings, weights = _rings(directions)
+    d = points_uvd[2]
+    uv = rings * (np.float32([[camera.fx * cube], [camera.fy * cube]]) / d)[:, None]  # (u and v, samples, points)
+    uv += points_uvd[:2, None]
+    u, v = uv
     sampled = cv2.remap(depth, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
 
     large, small = sampled[:directions], sampled[directions:]
     u, v = u[:directions], v[:directions]
-    outside = (u < -0.5) | (u >= camera.width - 0.5) | (v < -0.5) | (v >= camera.height - 0.5)
     occupied = (large > 0) & (large < d + np.float32(_OCCUPIED_WITHIN * cube))
-    occupied = _share(occupied) + np.float32(_OUTSIDE) * _share(outside)
-    filled = _share((small > 0) & (np.abs(small - d) < np.float32(_FILLED_WITHIN * cube)))
+    outside = (u < -0.5) | (u >= camera.width - 0.5) | (v < -0.5) | (v >= camera.height - 0.5)
+    filled = (small > 0) & (np.abs(small - d) < np.float32(_FILLED_WITHIN * cube))
+    filled, occupied = weights @ np.concatenate([filled, occupied, outside], dtype=np.float32)
     return filled * np.maximum(0, 1 - 2 * occupied)
-
-
-def _share(samples: np.ndarray) -> np.ndarray:
-    """Return the share of samples that are true, at every point."""
-    return samples.sum(axis=0, dtype=np.float32) / np.float32(len(samples))
 
 
 @lru_cache
 def _rings(directions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples' offsets in u and in v as shares of the cube's edge, shape ``(samples, 1)``, float32."""
+    """Return the rings' samples and how they count, float32.
+
+    Returns:
+        Offsets in u and v as shares of the cube's edge, the large ring's first, shape ``(2, samples, 1)``, and the
+        weights of samples that are filled, occupied and outside in the means of both shares, shape ``(2, ...)``.
+    """
     angles = np.arange(directions) * (2 * np.pi / directions)
     circle = np.stack([np.cos(angles), np.sin(angles)])
     rings = np.concatenate([radius * circle for radius in (_LARGE_RING, *_SMALL_RINGS)], axis=1)
-    return tuple(rings.astype(np.float32)[..., None])
+    small = directions * len(_SMALL_RINGS)
+    weights = np.zeros((2, small + 2 * directions))
+    weights[0, :small] = 1 / small
+    weights[1, small:] = np.repeat([1 / directions, _OUTSIDE / directions], directions)
+    return rings.astype(np.float32)[..., None], weights.astype(np.float32)
