@@ -3,9 +3,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from rituals import check_layer
 
 from keras_handpose.layers import PCAPrior
-from tests.rituals import check_layer
 
 
 def numpy(tensor):
