@@ -13,9 +13,9 @@ The sample of a ring of radius ``r`` in direction ``a`` is the pixel ``floor(u +
 ``floor(v + r sin(a) fy / d + 0.5)``. Without depth it is neither filled nor occupied; outside of the frame it is not
 filled and counts 0.75 as occupied. Detection takes three steps of fixed size, all comparisons, sums and gathers:
 
-1. Evidence from 8 directions at the pixels in the middle of 24 x 32 cells of the frame. Of those with enough of it and
-   ``d > cube / 2``, the one with the largest ``evidence - d / cube``: the closest, unless something a little farther
-   looks much more like a hand.
+1. Evidence from 8 directions at the pixels in the middle of 20 x 27 cells of the frame. Of those with enough of it and
+   ``d > cube / 2``, the one with the largest ``evidence - d / (0.6 cube)``: the closest, unless something a little
+   farther looks much more like a hand.
 2. The steps of `refine_centre` from there.
 3. Evidence from 32 directions at the refined centre: the score.
 """
@@ -41,10 +41,10 @@ _SMALL_RINGS = (0.06, 0.16)
 _LARGE_RING = 0.44
 _FILLED_WITHIN = 0.2
 _OCCUPIED_WITHIN = 0.16
-_NEARNESS = 1.0  # Being this much nearer weighs as much as all evidence.
+_NEARNESS = 0.6  # Being this much nearer weighs as much as all evidence.
 
 _OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of it would lose hands at the border.
-_GRID = (24, 32)  # Rows and columns of points that are tried in a frame.
+_GRID = (20, 27)  # Rows and columns of points that are tried in a frame.
 _LOCAL_GRID = (8, 8)  # And in the window of a cube.
 _STEPS = 3
 _COARSE_DIRECTIONS = 8
