@@ -5,7 +5,8 @@
 
 The folder holds ``hand_boxes.csv`` (file, left, top, right, bottom of the hand in px; empty where no hand is to be
 seen), the frames it names in ``kinect2/`` and ``sr305/``, and in ``nyu/`` one frame with the pixels and depths of its
-joints. The parameters of detection were chosen with the first two in view; the NYU frame was only looked at after.
+joints. The parameters of detection were chosen with the first two and rendered hands in view. The NYU
+frame was looked at in between: the outline's weight was added after it had shown the centre too near to the wrist.
 """
 
 from __future__ import annotations
