@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from keras_handpose import __version__
 from keras_handpose.cli import app
-from keras_handpose.cli.output import to_json, whole_file
+from keras_handpose.cli.output import to_json
 from keras_handpose.estimator import HandPoseEstimator, Pose
 from keras_handpose.models import weights as weight_files
 from keras_handpose.skeletons import MSRA21
@@ -249,18 +249,6 @@ def test_json_keeps_arrays_on_a_line_and_strings_as_they_are():
     text = to_json(document)
     assert json.loads(text) == document
     assert "[ 1.5, null ]" in text or "[1.5, null]" in text
-
-
-def test_a_file_is_whole_or_not_there(tmp_path):
-    target = tmp_path / "folder" / "file.txt"
-    with pytest.raises(RuntimeError), whole_file(target) as path:
-        path.write_text("half")
-        raise RuntimeError
-    assert os.listdir(target.parent) == []
-    with whole_file(target) as path:
-        path.write_text("whole")
-        assert not target.exists()
-    assert os.listdir(target.parent) == ["file.txt"] and target.read_text() == "whole"
 
 
 def test_a_real_process_is_quiet(frames, tiny_weights):

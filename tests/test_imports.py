@@ -15,9 +15,10 @@ import keras_handpose
 PACKAGE = Path(keras_handpose.__file__).parent
 
 STOREYS = (
-    {"cameras", "skeletons"},
+    {"cameras", "skeletons", "files"},
     {"preprocessing"},
-    {"layers", "engines", "datasets", "synthetic"},
+    {"datasets"},
+    {"layers", "engines", "synthetic"},
     {"models"},
     {"estimator", "plotting", "evaluation"},
     {"training", "tuning", "exporting"},

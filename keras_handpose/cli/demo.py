@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from keras_handpose.cli.output import joints_table, load_keras, messages, pose_document, results, to_json, whole_file
+from keras_handpose.cli.output import joints_table, load_keras, messages, pose_document, results, to_json
+from keras_handpose.files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,7 @@ def demo(
     )
     document = pose_document(first.pose.skeleton, [trial.to_dict() for trial in trials])
     with whole_file(output / "pose.png") as path:
-        figure.savefig(path, format="png")
+        figure.savefig(path)
     with whole_file(output / "pose.json") as path:
         path.write_text(to_json(document), encoding="utf-8")
     messages.print(f"Wrote {output / 'pose.png'} and {output / 'pose.json'}", highlight=False, markup=False)

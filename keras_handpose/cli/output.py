@@ -1,4 +1,4 @@
-"""What the commands write: tables, errors, JSON, and files that are whole or not there."""
+"""What the commands write: tables, errors and JSON."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -29,7 +26,6 @@ __all__ = [
     "report_error",
     "results",
     "to_json",
-    "whole_file",
 ]
 
 results = Console()
@@ -77,18 +73,6 @@ def to_json(document: dict[str, Any]) -> str:
     """Return JSON text with arrays of numbers on one line each."""
     text = json.dumps(document, indent=2, allow_nan=False)
     return re.sub(r"\[\n[^\[\]{}\"]*\]", lambda array: re.sub(r"\n\s*", " ", array[0]), text)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes ``path`` in one step if all went well and vanishes if not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_keras() -> None:

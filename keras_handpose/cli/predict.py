@@ -20,8 +20,8 @@ from keras_handpose.cli.output import (
     report_error,
     results,
     to_json,
-    whole_file,
 )
+from keras_handpose.files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,7 +136,7 @@ def _write_picture(path: Path, depth: np.ndarray, pose: Pose, *, title: str) -> 
     from keras_handpose.plotting import plot_pose
 
     with whole_file(path) as partial:
-        plot_pose(depth, pose, title=title).savefig(partial, format="png")
+        plot_pose(depth, pose, title=title).savefig(partial)
 
 
 def _table(poses: dict[Path, Pose]) -> Table:

@@ -1,0 +1,55 @@
+"""One labelled depth frame, whatever dataset it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_handpose.cameras import Camera
+from keras_handpose.skeletons import Skeleton
+
+__all__ = ["Frame"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """A depth frame with its joints, as it was recorded: a left hand is not mirrored here but when it is cropped.
+
+    Args:
+        depth: Depth in mm, shape ``(height, width)``, float32 or uint16; 0 where there is none.
+        joints_xyz: Joints in camera space (x right, y down, z away) in mm, shape ``(joints, 3)``.
+        camera: The camera that took the frame.
+        skeleton: Layout of the joints.
+        hand: "right" or "left".
+        subject: Whose hand it is, in the dataset's own name; empty where it is unknown.
+        path: The frame's file, relative to the dataset's folder.
+
+    Raises:
+        ValueError: The joints do not fit the skeleton, or the hand is neither right nor left.
+
+    Example:
+        >>> from keras_handpose.cameras import CAMERAS
+        >>> from keras_handpose.skeletons import MSRA21
+        >>> depth, joints_xyz = np.zeros((240, 320), np.float32), np.full((21, 3), 400.0)
+        >>> frame = Frame(depth=depth, joints_xyz=joints_xyz, camera=CAMERAS["msra15"], skeleton=MSRA21)
+        >>> frame.hand, frame.joints_xyz.shape
+        ('right', (21, 3))
+    """
+
+    depth: np.ndarray
+    joints_xyz: np.ndarray
+    camera: Camera
+    skeleton: Skeleton
+    hand: str = "right"
+    subject: str = ""
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        if np.shape(self.joints_xyz) != (len(self.skeleton), 3):
+            raise ValueError(
+                f"`joints_xyz` must have shape ({len(self.skeleton)}, 3) for {self.skeleton.name}. "
+                f"Received: {np.shape(self.joints_xyz)}."
+            )
+        if self.hand not in ("right", "left"):
+            raise ValueError(f"`hand` must be 'right' or 'left'. Received: {self.hand!r}.")
