@@ -33,10 +33,10 @@ def main() -> None:
     crops = rendered_test_set()
 
     def figures(joints_unit: np.ndarray) -> dict:
-        to_mm = crops.cube / 2
+        to_mm = crops.cubes[:, None, None] / 2
         return summarise_errors(joint_errors(joints_unit * to_mm, crops.joints_unit * to_mm), crops.skeleton)
 
-    mean_pose = sample_poses(20_000, seed=11, skeleton=crops.skeleton, cube=crops.cube).mean(axis=0)
+    mean_pose = sample_poses(20_000, seed=11, skeleton=crops.skeleton, cube=crops.cubes[0]).mean(axis=0)
     results = {"mean pose": figures(np.broadcast_to(mean_pose, crops.joints_unit.shape))}
     for name in arguments.models:
         run = Path(name) / "last.keras"

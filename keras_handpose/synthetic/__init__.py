@@ -6,7 +6,7 @@ From the bottom up: `anatomy` (whose hand), `poses` (which joint angles), `kinem
 """
 
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
-from keras_handpose.synthetic.crops import RIGS, LabelledCrops, Rig, iterate_crops, render_crops, sample_poses
+from keras_handpose.synthetic.crops import RIGS, Rig, iterate_crops, render_crops, sample_poses
 from keras_handpose.synthetic.files import write_frames
 from keras_handpose.synthetic.held_out import describe_test_set, rendered_test_set
 from keras_handpose.synthetic.kinematics import LANDMARKS, PosedHands, landmarks_to_joints, pose_hands
@@ -22,7 +22,6 @@ __all__ = [
     "SENSORS",
     "HandAngles",
     "HandShapes",
-    "LabelledCrops",
     "PosedHands",
     "Rig",
     "Scenes",

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.preprocessing import crop_hand, refine_centre
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.scenes import sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS
 
-__all__ = ["LabelledCrops", "Rig", "RIGS", "iterate_crops", "render_crops", "sample_poses"]
+__all__ = ["Rig", "RIGS", "iterate_crops", "render_crops", "sample_poses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,28 +43,6 @@ RIGS: dict[str, Rig] = {
 
 _CHUNK = 16
 """Crops that share a camera and a seed; the unit of parallel work."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledCrops:
-    """Crops of right hands with their joints.
-
-    Attributes:
-        images: Normalised depth, float32, shape ``(n, size, size, 1)``.
-        joints_unit: Joints in the unit cube, float32, shape ``(n, joints, 3)``.
-        centres_xyz: Centres of the cubes in mm, shape ``(n, 3)``.
-        cube: Edge of the cubes in mm.
-        skeleton: Layout of the joints.
-    """
-
-    images: np.ndarray
-    joints_unit: np.ndarray
-    centres_xyz: np.ndarray
-    cube: float
-    skeleton: Skeleton
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 def render_crops(
@@ -99,7 +78,7 @@ def render_crops(
         images=np.empty((n, size, size, 1), np.float32),
         joints_unit=np.empty((n, len(skeleton), 3), np.float32),
         centres_xyz=np.empty((n, 3)),
-        cube=cube,
+        cubes=np.full(n, cube, np.float64),
         skeleton=skeleton,
     )
 
@@ -190,7 +169,7 @@ def _render_chunk(crops: LabelledCrops, part: slice, rng: np.random.Generator, r
     """Render the crops of a slice in place."""
     rig = RIGS[rigs[rng.integers(len(rigs))]]
     sensor = SENSORS[rig.sensor]
-    cube, size = crops.cube, crops.images.shape[1]
+    cube, size = float(crops.cubes[part.start]), crops.images.shape[1]
     scenes = sample_scenes(part.stop - part.start, rng, rig.camera, distance=rig.distance)
     joints_xyz = scenes.joints_xyz(crops.skeleton)
     middles = scenes.landmarks_xyz.mean(axis=1)
