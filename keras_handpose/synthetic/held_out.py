@@ -33,5 +33,6 @@ def describe_test_set(crops: LabelledCrops) -> str:
     digest = hashlib.sha256(rounded.astype("<f4").tobytes()).hexdigest()[:16]
     return (
         f"{len(crops)} rendered crops, seed {_SEED}, {crops.skeleton.name}, "
-        f"cube {crops.cubes[0]:g} mm, labels {digest}; centre: two thirds centre of mass, one third near the middle of the joints, both jittered"
+        f"cube {crops.cubes[0]:g} mm, labels {digest}; "
+        "centre: two thirds centre of mass, one third near the middle of the joints, both jittered"
     )
