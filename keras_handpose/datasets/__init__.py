@@ -1,7 +1,9 @@
 """The public datasets in their original files, and crops made of them: readers, writers, the crop store, batches."""
 
+from keras_handpose.datasets.chirality import chirality
 from keras_handpose.datasets.crops import CropSource, LabelledCrops
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
+from keras_handpose.datasets.msra15 import MSRA15, write_msra15
 
-__all__ = ["CropSource", "Dataset", "Frame", "LabelledCrops"]
+__all__ = ["CropSource", "Dataset", "Frame", "LabelledCrops", "MSRA15", "chirality", "write_msra15"]

@@ -69,7 +69,8 @@ class Dataset(Sequence[Frame], ABC):
         """Read one frame's depth in mm, shape ``(height, width)``, float32 or uint16.
 
         Raises:
-            OSError: The file is missing or damaged.
+            FileNotFoundError: The file is missing.
+            ValueError: The file is damaged, or of another format or size.
         """
 
     @abstractmethod

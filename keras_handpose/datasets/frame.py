@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from keras_handpose.cameras import Camera
+from keras_handpose.preprocessing import check_depth
 from keras_handpose.skeletons import Skeleton
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "FrameFormat"]
+
+
+class FrameFormat(Protocol):
+    """What the files of a dataset can hold: frames of one camera, one skeleton, one hand."""
+
+    name: str
+    camera: Camera
+    skeleton: Skeleton
+    hand: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,3 +64,21 @@ class Frame:
             )
         if self.hand not in ("right", "left"):
             raise ValueError(f"`hand` must be 'right' or 'left'. Received: {self.hand!r}.")
+
+    def require(self, kept: FrameFormat) -> None:
+        """Check that a dataset's files can hold this frame.
+
+        Raises:
+            TypeError, ValueError: The frame is of another camera, skeleton or hand, its depth is not depth, or one of
+                its joints is not finite.
+        """
+        if replace(self.camera, name="", nominal=False) != replace(kept.camera, name="", nominal=False):
+            raise ValueError(f"{kept.name} holds frames of {kept.camera}. Received: {self.camera}.")
+        if self.skeleton != kept.skeleton or self.hand != kept.hand:
+            raise ValueError(
+                f"{kept.name} holds {kept.hand} hands in {kept.skeleton.name}. "
+                f"Received: a {self.hand} hand in {self.skeleton.name}."
+            )
+        check_depth(self.depth, camera=self.camera)
+        if not np.isfinite(self.joints_xyz).all():
+            raise ValueError(f"Joints must be finite. Received: frame {self.path!r} with joints {self.joints_xyz}.")
