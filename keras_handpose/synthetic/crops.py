@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.datasets.augmentation import Augmentation
+from keras_handpose.datasets.batches import augmentation_rng, work_ahead
 from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.preprocessing import crop_hand, refine_centre
 from keras_handpose.skeletons import MSRA21, Skeleton
@@ -128,9 +131,10 @@ def iterate_crops(
     cube: float = 250.0,
     size: int = 128,
     rigs: tuple[str, ...] = tuple(RIGS),
+    augmentation: Augmentation | None = None,
     workers: int = 1,
     ahead: int = 4,
-) -> Iterator[LabelledCrops]:
+) -> Generator[LabelledCrops, None, None]:
     """Render batches without end, some of them ahead of their use.
 
     Batch ``k`` depends on ``seed`` and ``k`` only, so that an interrupted training goes on with ``start=k`` where it
@@ -141,24 +145,25 @@ def iterate_crops(
         seed: Source of all randomness.
         start: Number of the first batch.
         skeleton, cube, size, rigs: As for `render_crops`.
+        augmentation: How far to change the crops; None to give them as they were rendered.
         workers: Number of threads that render.
         ahead: Batches kept ready.
+
+    See Also:
+        `keras_handpose.datasets.iterate_batches`, for crops that are there; `render_crops` gives such.
+
+    Example:
+        >>> batches = iterate_crops(4, seed=0)
+        >>> next(batches).images.shape
+        (4, 128, 128, 1)
+        >>> batches.close()
     """
 
     def render(number: int) -> LabelledCrops:
-        return render_crops(batch, seed=_mix(seed, number), skeleton=skeleton, cube=cube, size=size, rigs=rigs)
+        crops = render_crops(batch, seed=_mix(seed, number), skeleton=skeleton, cube=cube, size=size, rigs=rigs)
+        return crops if augmentation is None else augmentation.apply(crops, augmentation_rng(seed, number))
 
-    with ThreadPoolExecutor(workers) as pool:
-        ready = [pool.submit(render, start + i) for i in range(ahead)]
-        number = start + ahead
-        try:
-            while True:
-                yield ready.pop(0).result()
-                ready.append(pool.submit(render, number))
-                number += 1
-        finally:
-            for future in ready:
-                future.cancel()
+    return work_ahead(render, itertools.count(start), workers=workers, ahead=ahead)
 
 
 def _mix(seed: int, number: int) -> int:
