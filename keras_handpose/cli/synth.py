@@ -15,34 +15,57 @@ __all__ = ["synth"]
 
 def synth(
     output: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    layout: Annotated[
+        str, typer.Option(help="frames (PNG files and a labels.json), or the original files of msra15.")
+    ] = "frames",
     frames: Annotated[int, typer.Option(help="Number of frames.", min=1)] = 100,
-    camera: Annotated[str, typer.Option(help="Name of a camera: msra15, sr305, kinect_v2, ...")] = "msra15",
+    subjects: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of people, each with a hand of their own; by default the dataset's, or for frames another "
+            "one in every frame.",
+            min=1,
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(help="For frames: name of a camera, msra15, sr305, kinect_v2, ...", show_default="msra15"),
+    ] = None,
     sensor: Annotated[
         str | None,
         typer.Option(help="ideal, time_of_flight, structured_light or active_stereo; by default the camera's kind."),
     ] = None,
-    hand: Annotated[str, typer.Option(help="right or left.")] = "right",
-    skeleton: Annotated[str, typer.Option(help="Joints of the labels: msra21, icvl16 or nyu14.")] = "msra21",
-    depth_scale: Annotated[float, typer.Option(help="Millimetres a unit of the PNG files.")] = 1.0,
+    hand: Annotated[str | None, typer.Option(help="For frames: right or left.", show_default="right")] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(help="For frames: joints of the labels, msra21, icvl16 or nyu14.", show_default="msra21"),
+    ] = None,
+    depth_scale: Annotated[
+        float | None, typer.Option(help="For frames: millimetres a unit of the PNG files.", show_default="1")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same frames.")] = 0,
+    workers: Annotated[int, typer.Option(help="Threads that render.", min=1)] = 2,
 ) -> None:
-    """Render labelled depth frames: 16-bit PNG files and a labels.json with the joints in mm."""
+    """Render labelled depth frames, in a layout of their own or in the original files of a dataset."""
     from keras_handpose.skeletons import SKELETONS
     from keras_handpose.synthetic import write_frames
 
-    if skeleton not in SKELETONS:
+    if skeleton is not None and skeleton not in SKELETONS:
         raise ValueError(f"`skeleton` must be one of {', '.join(SKELETONS)}. Received: {skeleton!r}.")
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task("Rendering", total=frames)
-        written = write_frames(
+        write_frames(
             output,
             frames=frames,
+            layout=layout,
+            subjects=subjects,
             camera=camera,
             sensor=sensor,
             hand=hand,
-            skeleton=SKELETONS[skeleton],
+            skeleton=None if skeleton is None else SKELETONS[skeleton],
             depth_scale=depth_scale,
             seed=seed,
+            workers=workers,
             progress=lambda done: progress.update(task, completed=done),
         )
-    messages.print(f"Wrote {frames} frames and {written}", highlight=False, markup=False)
+    messages.print(f"Wrote {frames} frames to {output}", highlight=False, markup=False)

@@ -6,6 +6,7 @@ from keras_handpose.datasets.chirality import chirality
 from keras_handpose.datasets.crops import CropSource, LabelledCrops
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
+from keras_handpose.datasets.labelled import LabelledFrames, write_labelled
 from keras_handpose.datasets.msra15 import MSRA15, write_msra15
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "Dataset",
     "Frame",
     "LabelledCrops",
+    "LabelledFrames",
     "MSRA15",
     "chirality",
     "iterate_batches",
     "recrop",
     "steps_per_epoch",
+    "write_labelled",
     "write_msra15",
 ]

@@ -6,7 +6,7 @@ z out of the palm (palmar); its origin is the middle of the carpus, MSRA15's wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class HandShapes:
 
     def __len__(self) -> int:
         return len(self.scale)
+
+    def repeated(self, times: int) -> HandShapes:
+        """Return every hand ``times`` times: one person's hand for many poses."""
+        return HandShapes(**{field.name: np.repeat(getattr(self, field.name), times, axis=0) for field in fields(self)})
 
 
 def sample_shapes(n: int, rng: np.random.Generator) -> HandShapes:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_handpose.datasets import Frame
+from keras_handpose.datasets.labelled import frame_label, write_labels
+from keras_handpose.datasets.pngs import write_png
 from keras_handpose.skeletons import MSRA21
 from keras_handpose.synthetic.crops import RIGS
-from keras_handpose.synthetic.files import label, shoot_frame, write_labels, write_png
 from keras_handpose.synthetic.scenes import sample_scenes
+from keras_handpose.synthetic.studio import shoot_frame
 
 __all__ = ["write_samples"]
 
@@ -41,9 +44,12 @@ def write_samples(folder: Path) -> Path:
             scenes, index, rig.camera, sensor=rig.sensor, hand=hand, skeleton=MSRA21, seed=seed
         )
         file = f"{rig.sensor}.png"
-        write_png(folder / file, depth, depth_scale)
-        labels.append(label(file, rig.camera, rig.sensor, depth_scale, hand, MSRA21, joints_xyz))
-    return write_labels(folder / "samples.json", labels)
+        write_png(folder / file, depth, depth_scale=depth_scale)
+        frame = Frame(depth=depth, joints_xyz=joints_xyz, camera=rig.camera, skeleton=MSRA21, hand=hand)
+        labels.append({**frame_label(frame, file, depth_scale), "sensor": rig.sensor})
+    path = folder / "samples.json"
+    write_labels(path, labels)
+    return path
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_handpose.cameras import Camera
 from keras_handpose.skeletons import Skeleton
-from keras_handpose.synthetic.anatomy import sample_shapes
+from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
 from keras_handpose.synthetic.kinematics import landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.poses import sample_angles
 from keras_handpose.synthetic.rendering import render_plane, render_spheres
@@ -60,6 +60,7 @@ def sample_scenes(
     distance: tuple[float, float] = (250.0, 700.0),
     arms: float = 0.94,
     walls: float = 0.35,
+    shapes: HandShapes | None = None,
 ) -> Scenes:
     """Draw scenes as a camera on a desk, in front of a user or on a user's head sees them.
 
@@ -73,6 +74,7 @@ def sample_scenes(
         distance: Least and greatest distance of the palm in mm.
         arms: Share of the hands on which a forearm hangs.
         walls: Share of the hands with a body, table or wall close behind.
+        shapes: The ``n`` hands, by default drawn anew.
 
     Example:
         >>> import numpy as np
@@ -82,7 +84,8 @@ def sample_scenes(
         >>> scenes.joints_xyz(MSRA21).shape
         (3, 21, 3)
     """
-    shapes = sample_shapes(n, rng)
+    if shapes is None:
+        shapes = sample_shapes(n, rng)
     posed = pose_hands(shapes, sample_angles(n, rng))
     spheres = cover_with_spheres(shapes, posed)
     with_arm = rng.random(n) < arms
