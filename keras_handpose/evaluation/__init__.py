@@ -1,17 +1,29 @@
 """Errors of predicted joints, as the field reports them."""
 
 from keras_handpose.evaluation.errors import joint_errors, summarise_errors
+from keras_handpose.evaluation.evaluation import THRESHOLDS, UP_TO, Evaluation, evaluate
 from keras_handpose.evaluation.predictions import read_image_paths, read_predictions, write_predictions
 from keras_handpose.evaluation.protocols import ORDERS, PROTOCOLS, Protocol, protocol_for
+from keras_handpose.evaluation.success import READINGS, Reading, area_under_curve, success_rate
+from keras_handpose.evaluation.truth import GroundTruth
 
 __all__ = [
     "ORDERS",
     "PROTOCOLS",
+    "READINGS",
+    "THRESHOLDS",
+    "UP_TO",
+    "Evaluation",
+    "GroundTruth",
     "Protocol",
+    "Reading",
+    "area_under_curve",
+    "evaluate",
     "joint_errors",
     "protocol_for",
     "read_image_paths",
     "read_predictions",
+    "success_rate",
     "summarise_errors",
     "write_predictions",
 ]
