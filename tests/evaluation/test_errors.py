@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_handpose import MSRA21, NYU14
-from keras_handpose.evaluation import joint_errors, summarise_errors
+from keras_handpose.evaluation import area_under_curve, joint_errors, success_rate, summarise_errors
 
 
 def test_distances():
@@ -41,3 +41,44 @@ def test_errors_of_another_layout(shape):
 def test_poses_of_different_shapes():
     with pytest.raises(ValueError, match=r"Received: \(2, 21, 3\) and \(2, 14, 3\)"):
         joint_errors(np.zeros((2, 21, 3)), np.zeros((2, 14, 3)))
+
+
+# === Success rates ===
+
+ERRORS = np.array([[10.0, 30.0], [10.0, 50.0], [0.0, 0.0], [np.nan, 5.0]])
+
+
+@pytest.mark.parametrize(
+    ("by", "rates"),
+    [
+        ("worst_joint", [0.25, 0.25, 0.5, 0.75]),
+        ("mean_joint", [0.25, 0.5, 0.75, 0.75]),
+        ("joint", [0.25, 0.625, 0.75, 0.875]),
+    ],
+)
+def test_success_rates_in_all_readings(by, rates):
+    np.testing.assert_allclose(success_rate(ERRORS, [0.0, 20.0, 30.0, 50.0], by=by), rates)
+    fine = np.linspace(0, 80, 80_001)
+    assert area_under_curve(ERRORS, by=by) == pytest.approx(success_rate(ERRORS, fine, by=by).mean(), abs=1e-4)
+
+
+def test_a_perfect_curve_and_a_hopeless_one():
+    assert area_under_curve(np.zeros((3, 2))) == 1
+    assert area_under_curve(np.full((3, 2), 90.0), up_to=80) == 0
+
+
+@pytest.mark.parametrize(
+    ("errors", "arguments", "message"),
+    [
+        (np.zeros(3), {}, r"shape \(frames, joints\)"),
+        (np.zeros((0, 3)), {}, r"shape \(frames, joints\)"),
+        (ERRORS, {"by": "hand"}, "worst_joint, mean_joint, joint"),
+    ],
+)
+def test_curves_of_nothing(errors, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        success_rate(errors, 40.0, **arguments)
+    with pytest.raises(ValueError, match=message):
+        area_under_curve(errors, **arguments)
+    with pytest.raises(ValueError, match="`up_to`"):
+        area_under_curve(ERRORS, up_to=0)
