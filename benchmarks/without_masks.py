@@ -7,8 +7,9 @@ python benchmarks/rendered_test.py msra runs/without_masks --output benchmarks/r
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
-from keras_handpose.training import RenderedTraining, train
+from keras_handpose.training import RENDERED, RenderedHands, train
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -16,6 +17,5 @@ if __name__ == "__main__":
     parser.add_argument("--samples", type=int, default=240_000, help="as in the training of the weights")
     arguments = parser.parse_args()
     architecture = {"attention": False, "filters": (28, 56, 112)}
-    train(
-        arguments.output, RenderedTraining(name="without_masks", samples=arguments.samples, architecture=architecture)
-    )
+    recipe = replace(RENDERED, name="without_masks", architecture=architecture)
+    train(arguments.output, RenderedHands(samples=arguments.samples), recipe)

@@ -1,0 +1,258 @@
+"""One call that fits the prior, trains, measures and publishes, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_handpose import __version__
+from keras_handpose.datasets.batches import steps_per_epoch
+from keras_handpose.datasets.crops import LabelledCrops
+from keras_handpose.engines.keras import KerasEngine
+from keras_handpose.files import whole_file
+from keras_handpose.layers import PCAPrior
+from keras_handpose.models import weights
+from keras_handpose.models.metrics import JointLoss, MeanJointErrorMM
+from keras_handpose.models.residual_attention import CONFIGURATIONS, ResidualAttentionRegressor
+from keras_handpose.training.checkpoints import load_checkpoint, save_checkpoint
+from keras_handpose.training.data import TrainingData
+from keras_handpose.training.determinism import use_deterministic_operations
+from keras_handpose.training.recipe import PAPER, Recipe
+from keras_handpose.training.run_folder import hold_folder, settle_plan, write_json
+
+__all__ = ["train"]
+
+Network = Callable[[int, PCAPrior | None], keras.Model]
+"""From the number of joints and the fitted prior to a model from crops to joints in the unit cube."""
+
+
+def train(
+    output: str | os.PathLike,
+    data: TrainingData,
+    recipe: Recipe = PAPER,
+    *,
+    network: Network | None = None,
+    workers: int = 2,
+    tensorboard: bool = False,
+    verbose: int | str = "auto",
+) -> keras.Model:
+    """Train a network, or go on with it.
+
+    Writes to ``output``, each file in one step:
+
+    - ``plan.json``: recipe and data. A folder holds one run.
+    - ``last.keras``: the whole state after every checkpoint. A run that was killed goes on from there when it is called
+      again with the same arguments, and sees the crops that it would have seen.
+    - ``best.keras``: the same, of the checkpoint with the least error on the crops that are watched, if there are any.
+    - ``log.csv``: learning rate, loss and mean error in mm on the crops of training and on those watched.
+    - ``errors.json``: the last weights' figures on the frames that the network is judged by. For a store, also
+      ``predictions.txt`` and ``truth.txt``, a frame a line, ``u v d`` for every joint.
+    - ``NAME.weights.h5`` and ``NAME.json``: the last weights and their record.
+
+    Args:
+        output: Folder of the run.
+        data: What to train on: `StoredCrops` or `RenderedHands`.
+        recipe: How.
+        network: Builds another network than `ResidualAttentionRegressor`: a function of the number of joints and the
+            fitted prior, a layer, or None without one. Its weight decay is its own business, and as nothing can rebuild
+            it from a record, its weights are in ``last.keras`` only.
+        workers: Threads that prepare crops.
+        tensorboard: Whether to log to the folder ``tensorboard``, too.
+        verbose: As in `keras.Model.fit`.
+
+    Returns:
+        The trained model. Without `network`, ``ResidualAttentionRegressor(weights=".../NAME.weights.h5")`` is the same.
+
+    Raises:
+        ValueError: The folder holds a run of another plan, or recipe and data do not fit each other.
+        OSError: Another process is at work in the folder, or the crops cannot be read.
+        ImportError: TensorBoard is asked for but not installed.
+
+    Example:
+        ``train("runs/p0", StoredCrops("msra15.h5", leave_out=["P0"]))`` trains as the paper did.
+    """
+    folder = Path(output)
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError("`tensorboard=True` needs TensorBoard. Install it with: pip install tensorboard")
+    pass_steps, checkpoint_steps, checkpoints = _steps(data, recipe)
+    with hold_folder(folder):
+        settle_plan(folder, {"recipe": recipe.as_dict(), "data": data.identity(), "network": _name(network)})
+        if recipe.deterministic:
+            use_deterministic_operations()
+        keras.utils.set_random_seed(recipe.seed)
+        cube = _common_cube(data, recipe)
+        rates = recipe.learning_rates(pass_steps=pass_steps, steps=checkpoint_steps * checkpoints)
+        run = _Run(folder, pass_steps=pass_steps, learning_rates=rates)
+        with _precision(recipe.precision):
+            model = run.resume() or _build(data, recipe, network)
+        if not model.compiled:
+            model.compile(
+                keras.optimizers.Adam(rates), loss=JointLoss(recipe.huber_delta), metrics=[MeanJointErrorMM(cube)]
+            )
+        if run.done < checkpoints:
+            callbacks = [run]
+            if tensorboard:
+                callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+            watched = data.validation(workers=workers)
+            crops = data.batches(
+                recipe.batch,
+                seed=recipe.seed,
+                start=run.done * checkpoint_steps,
+                augmentation=recipe.augmentation,
+                workers=workers,
+            )
+            model.fit(
+                (_inputs_and_targets(batch, cube) for batch in crops),
+                initial_epoch=run.done,
+                epochs=checkpoints,
+                steps_per_epoch=checkpoint_steps,
+                shuffle=False,
+                validation_data=None if watched is None else _inputs_and_targets(watched, cube),
+                validation_batch_size=recipe.batch,
+                callbacks=callbacks,
+                verbose=verbose,
+            )
+            crops.close()
+        errors = data.judge(KerasEngine(model, batch_size=64), folder, workers=workers)
+        if network is None:
+            _publish(model, folder, data, recipe, errors)
+        if errors is not None:
+            write_json(folder / "errors.json", errors)
+    return model
+
+
+def _steps(data: TrainingData, recipe: Recipe) -> tuple[int, int, int]:
+    """Return the steps of a pass over the crops, the steps up to a checkpoint, and the number of checkpoints."""
+    pass_steps = steps_per_epoch(len(data), recipe.batch)
+    if pass_steps < 1:
+        raise ValueError(f"A batch needs {recipe.batch} crops. Received: {len(data)}. Choose a smaller `batch`.")
+    steps = recipe.epochs * pass_steps
+    checkpoints = -(-steps // min(recipe.checkpoint_steps or pass_steps, steps))
+    return pass_steps, -(-steps // checkpoints), checkpoints
+
+
+def _name(network: Network | None) -> str | None:
+    network = getattr(network, "func", network)  # of a functools.partial
+    return None if network is None else getattr(network, "__qualname__", type(network).__qualname__)
+
+
+def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
+    joints = len(data.skeleton)
+    prior = None
+    if recipe.components is not None:
+        prior = PCAPrior(joints, recipe.components, name="prior")
+        prior.adapt(data.poses())
+    if network is not None:
+        return network(joints, prior)
+    return ResidualAttentionRegressor(
+        joints=joints,
+        prior=None if prior is None else tuple(prior.get_weights()),
+        weight_decay=recipe.weight_decay,
+        **recipe.architecture,
+    )
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Set the dtype policy of what is built or loaded: layers, and the optimizer, which may have to scale the loss."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _common_cube(data: TrainingData, recipe: Recipe) -> float | None:
+    """Return the cube of all crops in mm, None if they differ."""
+    differ = len(data.cubes) > 1 or (recipe.augmentation is not None and recipe.augmentation.scale > 0)
+    return None if differ else float(data.cubes[0])
+
+
+def _inputs_and_targets(crops: LabelledCrops, cube: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and joints, each joint with the edge of its cube where cubes differ."""
+    if cube is not None:
+        return crops.images, crops.joints_unit
+    cubes = np.broadcast_to(crops.cubes[:, None, None], (*crops.joints_unit.shape[:2], 1))
+    return crops.images, np.concatenate([crops.joints_unit, cubes], axis=-1).astype(np.float32)
+
+
+class _Run(keras.callbacks.Callback):
+    """Keeps state and log of a run. Whatever a kill interrupts, state, log and best agree once it is resumed."""
+
+    def __init__(self, folder: Path, *, pass_steps: int, learning_rates: Callable[[int], Any]):
+        super().__init__()
+        self.folder = folder
+        self.pass_steps = pass_steps
+        self.learning_rates = learning_rates
+        self.history: list[dict[str, Any]] = []
+
+    @property
+    def done(self) -> int:
+        """Number of checkpoints so far."""
+        return len(self.history)
+
+    def resume(self) -> keras.Model | None:
+        """Return the model as it was left, if there is one."""
+        last = self.folder / "last.keras"
+        if not last.exists():
+            return None
+        model, self.history = load_checkpoint(last)
+        self._follow()
+        return model
+
+    def on_epoch_end(self, epoch, logs=None):
+        steps = (epoch + 1) * self.params["steps"]
+        row = {
+            "step": steps,
+            "epoch": round(steps / self.pass_steps, 4),
+            "learning_rate": float(f"{float(self.learning_rates(steps - 1)):.6g}"),
+        }
+        self.history.append({**row, **{key: float(value) for key, value in (logs or {}).items()}})
+        save_checkpoint(self.folder / "last.keras", self.model, self.history)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Bring everything up to date with the last checkpoint, which holds all of it."""
+        with whole_file(self.folder / "log.csv") as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.history[-1])
+            writer.writeheader()
+            writer.writerows(self.history)
+        errors = [row["val_mean_error_mm"] for row in self.history if "val_mean_error_mm" in row]
+        if errors and errors[-1] <= min(errors):
+            with whole_file(self.folder / "best.keras") as partial:
+                shutil.copyfile(self.folder / "last.keras", partial)
+
+
+def _publish(
+    model: keras.Model, folder: Path, data: TrainingData, recipe: Recipe, errors: dict[str, Any] | None
+) -> None:
+    """Write the weights and their record."""
+    table = CONFIGURATIONS[recipe.architecture.get("configuration", "compact")]
+    architecture = {**table, "joints": len(data.skeleton), "prior": recipe.components, **recipe.architecture}
+    weights.save(
+        model,
+        folder / f"{recipe.name}{weights.WEIGHTS_SUFFIX}",
+        architecture=architecture,
+        skeleton=data.skeleton.name,
+        camera=data.camera,
+        cube=float(np.median(data.cubes)),
+        hand="right",
+        trained_on=data.describe(),
+        training={
+            "command": "keras-handpose train",
+            "version": __version__,
+            "data": data.identity(),
+            "recipe": recipe.as_dict(),
+        },
+        errors={} if errors is None else {errors["data"]: {k: v for k, v in errors.items() if k != "data"}},
+    )
