@@ -1,0 +1,198 @@
+"""Cropping whole datasets: many frames in, one crop store out, whatever happens in between.
+
+Frames are cropped in parts of 256. Each part is a file of its own, written in one step to a folder beside the store to
+be, ``NAME.partial``, so that a run that was killed at any moment loses the parts that it was at and nothing else. When
+all parts are there they are joined to the store, again in one step, and the folder goes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from keras_handpose.datasets.cropping import CropPlan
+from keras_handpose.datasets.dataset import Dataset
+from keras_handpose.datasets.frame import Frame
+from keras_handpose.datasets.store import CropStore
+from keras_handpose.datasets.store_file import write_store
+from keras_handpose.files import whole_file
+
+__all__ = ["prepare"]
+
+_PART = 256
+_SETTINGS_FILE = "settings.json"
+_REPORTED = "bad_frames"
+"""What a store's settings say that is not known before all frames are read."""
+
+
+def prepare(
+    frames: Sequence[Frame],
+    output: str | os.PathLike,
+    *,
+    centre: str | np.ndarray = "com",
+    cube: float | np.ndarray | Mapping[str, float] = 250.0,
+    size: int = 128,
+    workers: int = 2,
+    skip_bad: bool = False,
+    centre_name: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> CropStore:
+    """Crop all frames of a dataset, or of one's own recordings, to a `CropStore`.
+
+    Interrupted or killed, the same call goes on where it stopped if ``frames`` is a `Dataset`; any other sequence
+    cannot say what it holds before it is read, and is read from the start.
+
+    Args:
+        frames: A dataset, or a sequence of frames with joints of one layout.
+        output: The store to make. One that was made in the same way is left as it is.
+        centre: ``"com"`` or ``"ground-truth"``, see `find_centre`; or centres in mm, shape ``(n, 3)``, NaN where there
+            is no hand, see `read_centres`.
+        cube: Edge of the cubes in mm: one for all, one a frame, shape ``(n,)``, or one a subject by name.
+        size: Edge of the crops in px.
+        workers: Number of processes for a `Dataset`, of threads for any other sequence.
+        skip_bad: Whether to go on after frames that cannot be read or are no depth frames. They are in the store as
+            frames without a hand, and in its settings with what was wrong with them.
+        centre_name: What the store's settings call given centres, such as the name of their file.
+        progress: Called with the number of frames that are done, after every 256.
+
+    Returns:
+        The store, open.
+
+    Raises:
+        FileExistsError: ``output``, or an interrupted run for it, was made in another way.
+        OSError, ValueError: A frame is bad and ``skip_bad`` is False; what was done is kept.
+        ValueError: There are no frames, centres do not fit the frames, or a cube or ``size`` is not positive.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_handpose.cameras import CAMERAS
+        >>> from keras_handpose.skeletons import MSRA21
+        >>> depth, joints_xyz = np.zeros((240, 320), np.float32), np.full((21, 3), [0.0, 0.0, 400.0])
+        >>> depth[95:146, 135:186] = 400
+        >>> frame = Frame(depth=depth, joints_xyz=joints_xyz, camera=CAMERAS["msra15"], skeleton=MSRA21)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = prepare([frame], f"{folder}/mine.h5", centre="ground-truth")
+        >>> store.centres_xyz.tolist(), store.settings["centre"]
+        ([[0.0, 0.0, 400.0]], 'ground-truth')
+    """
+    output = Path(output)
+    plan = CropPlan(frames=frames, centre=centre, cube=cube, size=size, skip_bad=skip_bad)
+    settings = plan.settings(centre_name)
+    if output.exists():
+        return _made_before(output, settings)
+    folder = output.with_name(f"{output.name}.partial")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(folder / "lock", timeout=0):
+            _begin(folder, settings, goes_on=isinstance(frames, Dataset))
+            _crop_parts(plan, folder, workers, progress)
+            _join_parts(plan, folder, output, settings)
+    except filelock.Timeout:
+        raise OSError(f"Another process is preparing {output}. Wait for it, or name another output.") from None
+    shutil.rmtree(folder, ignore_errors=True)
+    return CropStore(output)
+
+
+def _made_before(output: Path, settings: dict[str, Any]) -> CropStore:
+    """Return the store that is there, if it was made in the same way."""
+    store = CropStore(output)
+    made = {name: value for name, value in store.settings.items() if name != _REPORTED}
+    if "labels_sha256" not in made or made != settings:
+        raise _made_otherwise(output, made, settings)
+    return store
+
+
+def _begin(folder: Path, settings: dict[str, Any], *, goes_on: bool) -> None:
+    """Make ready a folder of parts: go on with what is there, or start anew."""
+    record = folder / _SETTINGS_FILE
+    if not goes_on:
+        for file in folder.glob("*.npz"):
+            file.unlink()
+    elif record.is_file():
+        begun = json.loads(record.read_text(encoding="utf-8"))
+        if begun != settings:
+            raise _made_otherwise(folder, begun, settings)
+        return
+    with whole_file(record) as partial:
+        partial.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _made_otherwise(path: Path, made: dict[str, Any], settings: dict[str, Any]) -> FileExistsError:
+    names = [name for name in {**made, **settings} if made.get(name) != settings.get(name)]
+    differences = "; ".join(f"{name} {made.get(name)!r}, now {settings.get(name)!r}" for name in names)
+    return FileExistsError(
+        f"{path} is there already and was made in another way"
+        + (f" ({differences}). " if names else ", or of frames that cannot be told apart. ")
+        + "Delete it, or name another output."
+    )
+
+
+def _crop_parts(plan: CropPlan, folder: Path, workers: int, progress: Callable[[int], None] | None) -> None:
+    """Crop the parts that are not there yet."""
+    starts = [start for start in range(0, len(plan.frames), _PART) if not _part_file(folder, start).is_file()]
+    done = len(plan.frames) - sum(min(_PART, len(plan.frames) - start) for start in starts)
+    if progress is not None:
+        progress(done)
+    if not starts:
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for future in as_completed([pool.submit(_save_part, plan, folder, start) for start in starts]):
+            done += future.result()
+            if progress is not None:
+                progress(done)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _save_part(plan: CropPlan, folder: Path, start: int) -> int:
+    """Crop a part and write its file, in one step."""
+    columns = plan.crop(start, min(start + _PART, len(plan.frames)))
+    with whole_file(_part_file(folder, start)) as partial, partial.open("wb") as file:
+        np.savez(file, **columns)
+    return len(columns["found"])
+
+
+def _part_file(folder: Path, start: int) -> Path:
+    return folder / f"{start:09d}.npz"
+
+
+def _join_parts(plan: CropPlan, folder: Path, output: Path, settings: dict[str, Any]) -> None:
+    """Write the store from the parts."""
+    bad_frames: list[dict[str, Any]] = []
+
+    def parts() -> Iterator[tuple[list[bytes], dict[str, np.ndarray]]]:
+        for start in range(0, len(plan.frames), _PART):
+            columns = _read_part(_part_file(folder, start))
+            for i in np.flatnonzero(columns["problems"] != ""):
+                problem = {"frame": start + int(i), "path": str(columns["paths"][i])}
+                bad_frames.append(problem | {"problem": str(columns["problems"][i])})
+            chunks = np.split(columns["chunks"], columns["ends"][:-1])
+            yield [chunk.tobytes() for chunk in chunks], columns
+
+    write_store(
+        output,
+        parts(),
+        count=len(plan.frames),
+        skeleton=plan.skeleton,
+        size=plan.size,
+        settings=settings | {_REPORTED: bad_frames},  # Known when the parts are, which is before they are written.
+    )
+
+
+def _read_part(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as columns:
+            return dict(columns)
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
+        path.unlink()
+        raise OSError(f"{path} was damaged and is deleted. The same call makes it again.") from error

@@ -1,0 +1,285 @@
+"""The layout of a crop store's file: writing it in one step, and reading it without trusting it.
+
+An HDF5 file whose root has the attributes ``format``, ``version``, ``count``, ``size``, ``skeleton``, ``settings``
+(JSON), ``checksum`` (CRC-32 of the tables) and, written last, ``complete``. Its datasets are ``crops``, int16 of shape
+``(n, size, size)``, and the tables in `TABLES`. A crop's values are its normalised depth times 32767, so that the
+background is 1.0 exactly and everything else is within 0.002 mm in a cube of 250 mm.
+
+A crop is a chunk, compressed with deflate at level 1. Shuffled bytes, higher levels and lzf change the size by less
+than 10 %, float32 doubles it. One shuffled crop takes 0.11 ms through h5py's selections from chunks of one crop, and
+0.3 to 1.3 ms from chunks of 4 and 16. So chunks are found by HDF5 once, when the store is opened, and then read from
+the file as they are and inflated here, 0.09 ms without any lock, of which threads share nearly all
+(``benchmarks/preparation.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from keras_handpose.files import whole_file
+from keras_handpose.preprocessing import BACKGROUND
+from keras_handpose.skeletons import SKELETONS, Skeleton
+
+__all__ = ["TABLES", "ChunkReader", "deflate_crop", "inflate_crop", "open_store", "read_tables", "write_store"]
+
+FORMAT = "keras-handpose crop store"
+VERSION = 1
+
+TABLES: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "joints_unit": ("<f4", ("joints", 3)),
+    "joints_xyz": ("<f4", ("joints", 3)),
+    "centres_xyz": ("<f8", (3,)),
+    "cubes": ("<f8", ()),
+    "cameras": ("<f8", (6,)),
+    "hands": ("S", ()),
+    "subjects": ("S", ()),
+    "paths": ("S", ()),
+    "found": ("|u1", ()),
+}
+"""Type and shape, after the number of frames, of what is kept beside the crops. Strings (S) are UTF-8."""
+
+_STEPS = 32767
+_CROP_TYPE = np.dtype("<i2")
+_LEVEL = 1
+_DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # What h5py raises for damaged files.
+
+
+def deflate_crop(image: np.ndarray) -> bytes:
+    """Compress a crop of shape ``(size, size)`` to a chunk.
+
+    What is inside of the cube stays inside: only the background becomes the largest value.
+
+    See Also:
+        `inflate_crop`, the inverse.
+    """
+    steps = np.rint(image * np.float32(_STEPS)).astype(_CROP_TYPE)
+    steps[(steps == _STEPS) & (image < BACKGROUND)] = _STEPS - 1
+    return zlib.compress(steps, _LEVEL)
+
+
+def inflate_crop(chunk: bytes, image: np.ndarray) -> None:
+    """Put the crop of a chunk into an array of shape ``(size, size)`` and type float32.
+
+    Raises:
+        ValueError: The chunk is damaged.
+
+    See Also:
+        `deflate_crop`, the inverse.
+    """
+    expected = image.size * _CROP_TYPE.itemsize
+    inflater = zlib.decompressobj()
+    try:
+        steps = inflater.decompress(chunk, expected)
+        whole = len(steps) == expected and (inflater.eof or (not inflater.decompress(b"", 1) and inflater.eof))
+    except zlib.error:
+        whole = False
+    if not whole:
+        raise ValueError("a crop is damaged")
+    np.multiply(np.frombuffer(steps, _CROP_TYPE).reshape(image.shape), np.float32(1 / _STEPS), out=image)
+
+
+def write_store(
+    path: str | os.PathLike,
+    parts: Iterable[tuple[list[bytes], Mapping[str, np.ndarray]]],
+    *,
+    count: int,
+    skeleton: Skeleton,
+    size: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write a crop store in one step.
+
+    Args:
+        path: The file to make or to replace.
+        parts: Chunks of consecutive frames as `deflate_crop` gives them, with these frames' tables.
+        count: Number of frames in all parts.
+        skeleton: Layout of the joints.
+        size: Edge of the crops in px.
+        settings: How the store came to be; what JSON can hold.
+    """
+    collected: dict[str, list[np.ndarray]] = {name: [] for name in TABLES}
+    with whole_file(path) as partial, h5py.File(partial, "w-", libver=("v110", "v110")) as file:
+        crops = file.create_dataset(
+            "crops",
+            (count, size, size),
+            _CROP_TYPE,
+            chunks=(1, size, size),
+            compression="gzip",
+            compression_opts=_LEVEL,
+        )
+        frame = 0
+        for chunks, tables in parts:
+            for chunk in chunks:
+                crops.id.write_direct_chunk((frame, 0, 0), chunk)
+                frame += 1
+            for name, column in collected.items():
+                column.append(tables[name])
+        if frame != count:
+            raise ValueError(f"`count` must be the number of frames in all parts, {frame}. Received: {count}.")
+        checksum = 0
+        for name, (kind, _) in TABLES.items():
+            column = np.concatenate(collected[name])
+            if kind == "S":
+                column = np.char.encode(column, "utf-8")
+                column = column.astype(h5py.string_dtype("utf-8", max(1, column.itemsize)))
+            else:
+                column = column.astype(kind)
+            file.create_dataset(name, data=column)
+            checksum = zlib.crc32(np.ascontiguousarray(column), checksum)
+        file.attrs.update(format=FORMAT, version=VERSION, count=count, size=size, skeleton=skeleton.name)
+        file.attrs.update(settings=json.dumps(settings), checksum=checksum)
+        file.flush()
+        file.attrs["complete"] = True
+
+
+def open_store(path: Path) -> h5py.File:
+    """Open a store's file for reading.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        OSError: The file is truncated, was not written to its end, is of a newer version, or is no crop store.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no crop store {str(path)!r}.")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise damaged(path, f"HDF5 cannot open it ({error})") from error
+    try:
+        attributes = dict(file.attrs)
+    except _DAMAGE as error:
+        file.close()
+        raise damaged(path, str(error)) from error
+    problem = None
+    if not np.array_equal(attributes.get("format"), FORMAT):
+        problem = damaged(path, "it is another kind of HDF5 file")
+    elif not np.array_equal(attributes.get("version"), VERSION):
+        problem = OSError(
+            f"{path} is a crop store of version {attributes.get('version')}, this package knows version {VERSION}. "
+            "Install a newer keras-handpose, or prepare the frames again."
+        )
+    elif not np.array_equal(attributes.get("complete"), True):
+        problem = damaged(path, "it was not written to its end")
+    if problem is not None:
+        file.close()
+        raise problem
+    return file
+
+
+def read_tables(file: h5py.File, path: Path) -> tuple[Skeleton, int, dict[str, Any], dict[str, np.ndarray], np.ndarray]:
+    """Read all that a store holds but its crops, and check it.
+
+    Returns:
+        Skeleton, edge of the crops in px, settings, tables, and the places of the crops' chunks for a `ChunkReader`.
+
+    Raises:
+        OSError: Something in the file is not as it was written.
+    """
+    try:
+        count, size = (int(file.attrs[name]) for name in ("count", "size"))
+        skeleton = SKELETONS[str(file.attrs["skeleton"])]
+        settings = json.loads(file.attrs["settings"])
+        crops = _dataset(file, "crops")
+        laid_out = (crops.shape, crops.dtype, crops.chunks, crops.compression, crops.shuffle, crops.fletcher32)
+        if laid_out != ((count, size, size), _CROP_TYPE, (1, size, size), "gzip", False, False):
+            raise ValueError(f"its crops are laid out as {laid_out}")
+        places = _chunk_places(crops, path.stat().st_size)
+        tables, checksum = {}, 0
+        for name, (kind, tail) in TABLES.items():
+            table = _dataset(file, name)
+            shape = (count, *(len(skeleton) if axis == "joints" else axis for axis in tail))
+            if table.shape != shape or table.chunks or table.dtype.kind != np.dtype(kind).kind:
+                raise ValueError(f"its {name} are {table.dtype} of shape {table.shape}")
+            column = table[:]
+            checksum = zlib.crc32(column, checksum)
+            tables[name] = np.char.decode(column, "utf-8") if kind == "S" else column.astype(kind, copy=False)
+        if checksum != file.attrs["checksum"]:
+            raise ValueError("its tables do not have their checksum")
+        _check_values(settings, tables)
+    except _DAMAGE as error:
+        raise damaged(path, str(error)) from error
+    return skeleton, size, settings, {**tables, "found": tables["found"].astype(bool)}, places
+
+
+class ChunkReader:
+    """Reads crops' chunks from a store's file without HDF5; several threads may do so at once.
+
+    Args:
+        path: The store's file.
+        places: Where the chunks begin and how many bytes they have, shape ``(n, 2)``.
+    """
+
+    def __init__(self, path: Path, places: np.ndarray) -> None:
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+        self._places = places
+        self._lock = threading.Lock()
+
+    def read(self, frame: int) -> bytes:
+        """Read a crop's chunk."""
+        place, length = self._places[frame].tolist()
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), length, place)
+        with self._lock:
+            self._file.seek(place)
+            return self._file.read(length)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def damaged(path: Path, why: str) -> OSError:
+    """Return the error for a file that cannot be used."""
+    return OSError(
+        f"{path} is not a whole crop store: {why}. Prepare the frames again, or copy the file again from where it came."
+    )
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset that lies in this file itself."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+        raise ValueError(f"its {name} are not in it")
+    if file[name].is_virtual or file[name].external:
+        raise ValueError(f"its {name} are in another file")
+    return file[name]
+
+
+def _chunk_places(crops: h5py.Dataset, file_size: int) -> np.ndarray:
+    """Find where each crop's chunk begins in the file and how many bytes it has, shape ``(n, 2)``."""
+    chunks: list[h5py.h5d.StoreInfo] = []
+    crops.id.chunk_iter(chunks.append)
+    table = np.array([(c.chunk_offset[0], c.filter_mask, c.byte_offset, c.size) for c in chunks], np.int64)
+    table = table.reshape(-1, 4)[table.reshape(-1, 4)[:, 0].argsort()]
+    frames, skipped_filters, places, lengths = table.T
+    if not np.array_equal(frames, np.arange(len(crops))):
+        raise ValueError(f"it has {len(frames)} of {len(crops)} crops")
+    if skipped_filters.any() or (places < 0).any() or (lengths < 0).any() or (places + lengths > file_size).any():
+        raise ValueError("its crops are not where they should be")
+    return table[:, 2:]
+
+
+def _check_values(settings: Any, tables: Mapping[str, np.ndarray]) -> None:
+    found = tables["found"].astype(bool)
+    sound = (
+        isinstance(settings, dict)
+        and tables["found"].max(initial=0) <= 1
+        and np.isin(tables["hands"], ("right", "left")).all()
+        and all(
+            np.isfinite(tables[name][found]).all()
+            for name in ("joints_unit", "joints_xyz", "centres_xyz", "cubes", "cameras")
+        )
+        and (tables["centres_xyz"][found, 2] > 0).all()
+        and (tables["cubes"][found] > 0).all()
+        and (tables["cameras"][found, :4] > 0).all()
+    )
+    if not sound:
+        raise ValueError("it holds values that no crop has")
