@@ -14,6 +14,7 @@ import numpy as np
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
+from keras_handpose.datasets.labels import refuse_to_overwrite
 from keras_handpose.datasets.pngs import read_png, write_png
 from keras_handpose.files import whole_file
 from keras_handpose.skeletons import SKELETONS
@@ -112,10 +113,7 @@ def write_labelled(folder: str | os.PathLike, frames: Iterable[Frame], *, depth_
         'labelled frames (1 of camera msra15, right hands, msra21)'
     """
     folder = Path(folder)
-    if (folder / LABELS_FILE).exists():
-        raise FileExistsError(
-            f"{folder} holds labels already: {folder / LABELS_FILE}. Write to another folder, or delete it."
-        )
+    refuse_to_overwrite(folder / LABELS_FILE)
     labels = []
     for i, frame in enumerate(frames):
         file = f"frame_{i:06d}.png"

@@ -24,7 +24,7 @@ import numpy as np
 from keras_handpose.cameras import CAMERAS
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.tables import read_joints
+from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames
 from keras_handpose.files import whole_file
 from keras_handpose.skeletons import MSRA21
 
@@ -103,7 +103,8 @@ class MSRA15(Dataset):
                 if not labels.is_file():
                     continue
                 joints_xyz.append(_read_labels(labels))
-                frames = _frame_files(labels.parent, len(joints_xyz[-1]))
+                frames = [f"{i:06d}_depth.bin" for i in range(len(joints_xyz[-1]))]
+                require_frames(labels.parent, frames, labels=labels)
                 names += [subject] * len(frames)
                 paths += [f"{subject}/{gesture}/{file}" for file in frames]
         read = {name for path in paths for name in path.split("/")[:2]}
@@ -181,20 +182,19 @@ def write_msra15(folder: str | os.PathLike, frames: Iterable[Frame]) -> Path:
         `MSRA15`, the inverse.
     """
     folder = Path(folder)
-    there = next(folder.glob(f"P[0-8]/*/{_LABELS}"), None)
-    if there is not None:
-        raise FileExistsError(f"{folder} holds a dataset already: {there}. Write to another folder, or delete it.")
+    for labels in folder.glob(f"P[0-8]/*/{_LABELS}"):
+        refuse_to_overwrite(labels)
     lines: dict[tuple[str, str], list[str]] = {}
     for frame in frames:
         frame.require(MSRA15)
         place = _place(frame)
-        labels = lines.setdefault(place, [])
-        with whole_file(folder.joinpath(*place, f"{len(labels):06d}_depth.bin")) as partial:
+        poses = lines.setdefault(place, [])
+        with whole_file(folder.joinpath(*place, f"{len(poses):06d}_depth.bin")) as partial:
             partial.write_bytes(_encode(frame.depth))
-        labels.append(" ".join(f"{number:.3f}" for number in (frame.joints_xyz * _AXES).ravel().tolist()))
-    for place, labels in lines.items():
+        poses.append(" ".join(f"{number:.3f}" for number in (frame.joints_xyz * _AXES).ravel().tolist()))
+    for place, poses in lines.items():
         with whole_file(folder.joinpath(*place, _LABELS)) as partial:
-            partial.write_text("\n".join([str(len(labels)), *labels, ""]), encoding="ascii", newline="\n")
+            partial.write_text("\n".join([str(len(poses)), *poses, ""]), encoding="ascii", newline="\n")
     return folder
 
 
@@ -223,19 +223,6 @@ def _read_labels(path: Path) -> np.ndarray:
             "Fetch the file anew: this one was converted, or it is damaged."
         )
     return (joints * _AXES).astype(np.float32)
-
-
-def _frame_files(folder: Path, count: int) -> list[str]:
-    """Name the files of labelled frames, which must all be there."""
-    there = set(os.listdir(folder))
-    files = [f"{i:06d}_depth.bin" for i in range(count)]
-    for file in files:
-        if file not in there:
-            raise FileNotFoundError(
-                f"There is no frame {folder / file}, but {folder / _LABELS} has {count} frames. "
-                "Unpack the dataset's archive anew, or leave the gesture out."
-            )
-    return files
 
 
 def _place(frame: Frame) -> tuple[str, str]:

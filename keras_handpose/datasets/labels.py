@@ -1,13 +1,14 @@
-"""Label files: lines of numbers, read fast where they are right, and with the line's number where they are not."""
+"""What the datasets' label files have in common: lines of numbers, frames that must be there, being written last."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-__all__ = ["read_joints"]
+__all__ = ["read_joints", "refuse_to_overwrite", "require_frames"]
 
 
 def read_joints(
@@ -42,6 +43,38 @@ def read_joints(
     if points is None or points.shape != (len(lines), 3 * joints) or not np.isfinite(points).all():
         raise ValueError(_fault(lines, 3 * joints, path, numbers or range(1, len(lines) + 1)))
     return points.reshape(-1, joints, 3)
+
+
+def require_frames(folder: Path, frames: Sequence[str], *, labels: Path) -> None:
+    """Check that labelled frames are there.
+
+    Args:
+        folder: Folder of the frames.
+        frames: Their files.
+        labels: The label file that names or counts them, for the message.
+
+    Raises:
+        FileNotFoundError: Naming the first frame that is not there.
+    """
+    there = set(os.listdir(folder)) if folder.is_dir() else set()
+    missing = [file for file in frames if file not in there]
+    if missing:
+        raise FileNotFoundError(
+            f"There is no frame {folder / missing[0]}, though {labels} has a label for it; {len(missing)} of "
+            f"{len(frames)} frames are missing there. Unpack the dataset's archive anew."
+        )
+
+
+def refuse_to_overwrite(labels: Path) -> None:
+    """Check that a writer's label file is not there yet.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    if labels.exists():
+        raise FileExistsError(
+            f"{labels.parent} holds a dataset already: {labels.name}. Write to another folder, or delete it."
+        )
 
 
 def _fault(lines: Sequence[str], columns: int, path: str | os.PathLike, numbers: Sequence[int]) -> str:
