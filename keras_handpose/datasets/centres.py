@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_handpose.cameras import Camera, uvd_to_xyz
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.tables import read_joints
+from keras_handpose.datasets.labels import read_joints
 from keras_handpose.preprocessing import detect_hand
 
 __all__ = ["CENTRES", "CENTRE_FORMATS", "CUSTOMARY_CUBES", "find_centre", "read_centres"]
