@@ -5,61 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
-from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from keras_handpose.cameras import uvd_to_xyz, xyz_to_uvd
+from keras_handpose.plotting.drawing import brightness, draw_corners, draw_depth, draw_skeleton, draw_truth
+from keras_handpose.plotting.look import DEPTH, FAINT, FINGER_COLOURS, GROUND, PALM, STYLE
 from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth
-from keras_handpose.skeletons import Skeleton
 
 if TYPE_CHECKING:
     from keras_handpose.estimator import Pose
 
-__all__ = ["FINGER_COLOURS", "plot_pose", "plot_poses"]
+__all__ = ["plot_pose", "plot_poses"]
 
-FINGER_COLOURS: dict[str, str] = {
-    "thumb": "#e53159",
-    "index": "#ee8f2a",
-    "middle": "#fff25a",
-    "ring": "#4a8dff",
-    "little": "#cd8fca",
-}
-"""Bright enough for a dark ground, and at least 20 apart in CIE L*a*b* for every kind of colour vision."""
-
-_PALM = "#c9ced9"
-_INK = "#e8eaf0"
-_FAINT = "#8a90a2"
-_GROUND = "#12141c"
-_NO_DEPTH = "#1d2029"
-_NO_DEPTH_DOTS = "#313747"
-
-# Lightness rises evenly from far to near; cool and quiet, so that the fingers' colours stand out.
-_DEPTH = LinearSegmentedColormap.from_list("depth", ["#171c33", "#25406a", "#3b6c8f", "#6799a6", "#94b8b3", "#bfd3c6"])
-_CONTRAST_SHARE = 0.8  # The part of the colours that the hand's depth gets; what is behind fades out in the rest.
-
-_STYLE = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _FAINT,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "grid.color": "#2a2f3c",
-    "grid.linewidth": 0.6,
-    **{f"axes3d.{axis}axis.panecolor": (1, 1, 1, 0.02) for axis in "xyz"},
-}
 _ROW_HEIGHT, _LEGEND_HEIGHT, _WIDTH = 4.3, 0.4, 13.0  # Inches.
 
 
@@ -113,8 +77,8 @@ def plot_poses(
             "One frame, and one truth and title if any, for each of one or more poses. Received: "
             f"{len(depths)} frames, {count} poses, {len(truths_xyz)} truths, {len(titles)} titles."
         )
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, _ROW_HEIGHT * count + _LEGEND_HEIGHT), dpi=110, facecolor=_GROUND)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(_WIDTH, _ROW_HEIGHT * count + _LEGEND_HEIGHT), dpi=110, facecolor=GROUND)
         FigureCanvasAgg(figure)
         heights = [_ROW_HEIGHT] * count + [_LEGEND_HEIGHT]
         *rows, last = figure.subfigures(count + 1, 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -129,16 +93,16 @@ def _draw_row(row: SubFigure, depth: np.ndarray, pose: Pose, truth_xyz: np.ndarr
     depth = check_depth(depth, depth_scale=pose.depth_scale, camera=pose.camera)
     if truth_xyz is not None and np.shape(truth_xyz) != pose.joints_xyz.shape:
         raise ValueError(f"`truth_xyz` must have shape {pose.joints_xyz.shape}. Received: {np.shape(truth_xyz)}.")
-    row.set_facecolor(_GROUND)
+    row.set_facecolor(GROUND)
     mirrored = ", mirrored" if pose.crop and pose.crop.mirrored else ""
     title = title or f"{pose.camera.name}, {pose.hand} hand"
     row.text(0.02, 0.945, _shortened(title), size=12, weight="bold", va="center")
     row.text(0.985, 0.945, _verdict(pose, truth_xyz), size=10, ha="right", va="center")
-    row.text(0.415, 0.945, f"what the network saw{mirrored}", size=10, va="center", color=_FAINT)
+    row.text(0.415, 0.945, f"what the network saw{mirrored}", size=10, va="center", color=FAINT)
     _draw_frame(row.add_axes((0.02, 0.02, 0.384, 0.87), anchor="W"), depth, pose, truth_xyz)
     _draw_crop(row.add_axes((0.415, 0.02, 0.288, 0.87)), pose, truth_xyz)
     if pose.found:
-        row.text(0.714, 0.945, "in space, mm", size=10, va="center", color=_FAINT)
+        row.text(0.714, 0.945, "in space, mm", size=10, va="center", color=FAINT)
         _draw_space(row.add_axes((0.70, -0.01, 0.29, 0.95), projection="3d", computed_zorder=False), pose, truth_xyz)
 
 
@@ -156,27 +120,27 @@ def _verdict(pose: Pose, truth_xyz: np.ndarray | None) -> str:
 def _draw_frame(axes: Axes, depth: np.ndarray, pose: Pose, truth_xyz: np.ndarray | None) -> None:
     depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.nan)
     near, far = _range_of_interest(depth, pose)
-    _draw_depth(axes, depth, near, far, pixel=(near + far) / 2 / pose.camera.fx)
+    draw_depth(axes, depth, near, far, pixel=(near + far) / 2 / pose.camera.fx)
     if pose.crop:
-        _draw_corners(axes, pose.crop.left - 0.5, pose.crop.top - 0.5, pose.crop.width, pose.crop.height)
+        draw_corners(axes, pose.crop.left - 0.5, pose.crop.top - 0.5, pose.crop.width, pose.crop.height)
     if pose.found:
-        _draw_skeleton(axes, pose.joints_uvd[:, :2], pose.skeleton, scale=0.6)
+        draw_skeleton(axes, pose.joints_uvd[:, :2], pose.skeleton, scale=0.6)
     if truth_xyz is not None:
-        _draw_truth(axes, xyz_to_uvd(truth_xyz, pose.camera)[:, :2], pose.skeleton, scale=0.7)
+        draw_truth(axes, xyz_to_uvd(truth_xyz, pose.camera)[:, :2], pose.skeleton, scale=0.7)
 
 
 def _draw_crop(axes: Axes, pose: Pose, truth_xyz: np.ndarray | None) -> None:
     crop = pose.crop
     if crop is None:
-        _draw_depth(axes, np.full((128, 128), np.nan), 0, 1, pixel=1)
+        draw_depth(axes, np.full((128, 128), np.nan), 0, 1, pixel=1)
         message = "the crop was not kept" if pose.found else "no hand found"
-        axes.text(64, 64, message, size=15, ha="center", va="center", color=_FAINT)
+        axes.text(64, 64, message, size=15, ha="center", va="center", color=FAINT)
         return
     depth = _crop_depth(crop)
-    _draw_depth(axes, depth, *_range_of_interest(depth, pose), pixel=crop.cube.size / len(depth))
-    _draw_skeleton(axes, crop.uv_to_crop(pose.joints_uvd[:, :2]), pose.skeleton)
+    draw_depth(axes, depth, *_range_of_interest(depth, pose), pixel=crop.cube.size / len(depth))
+    draw_skeleton(axes, crop.uv_to_crop(pose.joints_uvd[:, :2]), pose.skeleton)
     if truth_xyz is not None:
-        _draw_truth(axes, crop.uv_to_crop(xyz_to_uvd(truth_xyz, pose.camera)[:, :2]), pose.skeleton)
+        draw_truth(axes, crop.uv_to_crop(xyz_to_uvd(truth_xyz, pose.camera)[:, :2]), pose.skeleton)
 
 
 def _draw_space(axes: Axes3D, pose: Pose, truth_xyz: np.ndarray | None) -> None:
@@ -203,80 +167,22 @@ def _draw_space(axes: Axes3D, pose: Pose, truth_xyz: np.ndarray | None) -> None:
         surface = _upright(_seen_surface(pose.crop))
         surface = surface[(abs(surface - middle) <= reach).all(axis=1)]
         near, far = _range_of_interest(_crop_depth(pose.crop), pose)
-        colours = _DEPTH(_brightness(surface[:, 1], near, far))
+        colours = DEPTH(brightness(surface[:, 1], near, far))
         axes.scatter(*surface.T, s=4, c=colours, alpha=0.45, lw=0, depthshade=False)
-    _draw_skeleton(axes, shown[0], pose.skeleton)
+    draw_skeleton(axes, shown[0], pose.skeleton)
     for truth in shown[1:]:
-        _draw_truth(axes, truth, pose.skeleton)
+        draw_truth(axes, truth, pose.skeleton)
 
 
 def _draw_legend(row: SubFigure, *, truth: bool) -> None:
-    row.set_facecolor(_GROUND)
-    entries = {**FINGER_COLOURS, "palm": _PALM}
+    row.set_facecolor(GROUND)
+    entries = {**FINGER_COLOURS, "palm": PALM}
     handles = [
         Line2D([], [], color=colour, lw=4, solid_capstyle="round", label=name) for name, colour in entries.items()
     ]
     if truth:
         handles.append(Line2D([], [], color="white", lw=1, label="truth"))
     row.legend(handles=handles, loc="center", ncols=len(handles), frameon=False, fontsize=9, handlelength=1.6)
-
-
-def _draw_depth(axes: Axes, depth: np.ndarray, near: float, far: float, *, pixel: float) -> None:
-    """Draw depth in mm with contrast between two depths, lit from the upper left; dots where there is none (NaN).
-
-    ``pixel`` is the size of a pixel in mm on the hand.
-    """
-    height, width = depth.shape
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[], facecolor=_NO_DEPTH)
-    axes.spines[:].set_visible(False)
-    image = _DEPTH(np.nan_to_num(_brightness(depth, near, far)))
-    image[..., :3] = np.clip(image[..., :3] * _light(depth, pixel)[..., None], 0, 1)
-    image[..., 3] = np.isfinite(depth)
-    axes.imshow(image, interpolation="nearest")
-    step = height / 32
-    u, v = np.meshgrid(np.arange(step / 2, width, step), np.arange(step / 2, height, step))
-    missing = np.isnan(depth[v.astype(int), u.astype(int)])
-    axes.scatter(u[missing], v[missing], s=2.5, color=_NO_DEPTH_DOTS, lw=0)
-
-
-def _light(depth: np.ndarray, pixel: float) -> np.ndarray:
-    """Return how brightly a surface is lit, 1 where it faces the camera."""
-    # Noise would look like gravel. Depths that differ by much are different surfaces: neither smooth nor tilt.
-    smooth = cv2.bilateralFilter(np.nan_to_num(depth).astype(np.float32), 7, sigmaColor=12, sigmaSpace=3 / pixel)
-    slope_v, slope_u = (np.where(abs(slope) < 4 * pixel, slope / pixel, 0) for slope in np.gradient(smooth))
-    facing = (1.0 - 0.7 * slope_u - 0.8 * slope_v) / np.sqrt(slope_u**2 + slope_v**2 + 1)
-    return np.clip(0.4 + 0.6 * facing, 0.45, 1.12)
-
-
-def _draw_corners(axes: Axes, left: float, top: float, width: float, height: float) -> None:
-    """Mark the corners of the cube's window."""
-    for u, along in ((left, 0.1 * width), (left + width, -0.1 * width)):
-        for v, down in ((top, 0.1 * height), (top + height, -0.1 * height)):
-            axes.plot([u + along, u, u], [v, v, v + down], color=_INK, lw=1.4, solid_joinstyle="miter", zorder=2)
-
-
-def _draw_skeleton(axes: Axes, points: np.ndarray, skeleton: Skeleton, *, scale: float = 1.0) -> None:
-    """Draw bones and joints ``(joints, 2)``, or ``(joints, 3)`` on axes in space."""
-    # A bone has the colour of its outer joint.
-    colours = np.full(len(skeleton), _PALM, dtype=object)
-    for finger, joints in skeleton.fingers.items():
-        colours[list(joints)] = FINGER_COLOURS[finger]
-    outer = [bone[1] for bone in skeleton.bones]
-    _draw_bones(axes, points, skeleton, colors=_GROUND, lw=6.4 * scale, zorder=4)
-    _draw_bones(axes, points, skeleton, colors=colours[outer], lw=4.2 * scale, zorder=5)
-    in_space = {"depthshade": False} if points.shape[1] == 3 else {}
-    style = {"edgecolors": "white", "linewidths": 1.3 * scale, "zorder": 6}
-    axes.scatter(*points.T, s=46 * scale**2, c=colours, **style, **in_space)
-
-
-def _draw_truth(axes: Axes, points: np.ndarray, skeleton: Skeleton, *, scale: float = 1.0) -> None:
-    _draw_bones(axes, points, skeleton, colors=_GROUND, lw=2.4 * scale, zorder=7)
-    _draw_bones(axes, points, skeleton, colors="white", lw=1.1 * scale, zorder=8)
-
-
-def _draw_bones(axes: Axes, points: np.ndarray, skeleton: Skeleton, **style) -> None:
-    lines = LineCollection if points.shape[1] == 2 else Line3DCollection
-    axes.add_collection(lines([points[list(bone)] for bone in skeleton.bones], capstyle="round", **style))
 
 
 def _range_of_interest(depth: np.ndarray, pose: Pose) -> tuple[float, float]:
@@ -288,13 +194,6 @@ def _range_of_interest(depth: np.ndarray, pose: Pose) -> tuple[float, float]:
     depth = depth[np.isfinite(depth)]
     near, far = np.percentile(depth, (2, 98) if pose.found else (1, 75)) if depth.size else (0.0, 0.0)
     return float(near), float(max(far, near + 100))
-
-
-def _brightness(depth: np.ndarray, near: float, far: float) -> np.ndarray:
-    """Map depth to 1 (near) to 0 (far away): linear between near and far, fading out behind."""
-    t = (depth - near) / (far - near)
-    behind = 1 - (1 - _CONTRAST_SHARE) * np.exp(-(far - near) / 250 * 0.6 * np.maximum(t - 1, 0))
-    return 1 - np.where(t < 1, np.clip(t, 0, 1) * _CONTRAST_SHARE, behind)
 
 
 def _crop_depth(crop: Crop) -> np.ndarray:

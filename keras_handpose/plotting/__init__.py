@@ -1,0 +1,6 @@
+"""Pictures of poses and of evaluations."""
+
+from keras_handpose.plotting.look import FINGER_COLOURS
+from keras_handpose.plotting.poses import plot_pose, plot_poses
+
+__all__ = ["FINGER_COLOURS", "plot_pose", "plot_poses"]
