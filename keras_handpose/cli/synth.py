@@ -16,9 +16,11 @@ __all__ = ["synth"]
 def synth(
     output: Annotated[Path, typer.Argument(help="Folder to write to.")],
     layout: Annotated[
-        str, typer.Option(help="frames (PNG files and a labels.json), or the original files of msra15.")
+        str, typer.Option(help="frames (PNG files and a labels.json), or a dataset's own files: msra15, icvl or nyu.")
     ] = "frames",
-    frames: Annotated[int, typer.Option(help="Number of frames.", min=1)] = 100,
+    frames: Annotated[
+        int, typer.Option(help="Number of frames; icvl and nyu get a tenth as many test frames besides.", min=1)
+    ] = 100,
     subjects: Annotated[
         int | None,
         typer.Option(
@@ -53,7 +55,7 @@ def synth(
     if skeleton is not None and skeleton not in SKELETONS:
         raise ValueError(f"`skeleton` must be one of {', '.join(SKELETONS)}. Received: {skeleton!r}.")
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task("Rendering", total=frames)
+        task = progress.add_task("Rendering", total=None)
         write_frames(
             output,
             frames=frames,
@@ -66,6 +68,6 @@ def synth(
             depth_scale=depth_scale,
             seed=seed,
             workers=workers,
-            progress=lambda done: progress.update(task, completed=done),
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    messages.print(f"Wrote {frames} frames to {output}", highlight=False, markup=False)
+    messages.print(f"Wrote {int(progress.tasks[task].completed)} frames to {output}", highlight=False, markup=False)

@@ -1,7 +1,8 @@
 """ICVL: 16 joints of left hands, in its original files.
 
-Each line of ``Training/labels.txt``, ``Testing/test_seq_1.txt`` and ``Testing/test_seq_2.txt`` is a frame, ``path.png u1
-v1 d1 ... u16 v16 d16`` (px, px, mm); the path is relative to ``Training/Depth`` or ``Testing/Depth``. Blank lines occur.
+``Training/labels.txt``, ``Testing/test_seq_1.txt`` and ``Testing/test_seq_2.txt`` hold a line a frame, a path below
+``Training/Depth`` or ``Testing/Depth`` and 16 joints in px, px, mm: ``path.png u1 v1 d1 ... u16 v16 d16``. Blank lines
+occur.
 Frames are 16-bit PNG files in mm, in which a pixel without depth has a code above 30,000.
 
 Most of the training set are copies of its frames, turned by an angle. Frames as recorded lie in folders named by the

@@ -8,8 +8,20 @@ from functools import partial
 from pathlib import Path
 
 from keras_handpose.cameras import CAMERAS, Camera
-from keras_handpose.datasets import MSRA15, Dataset, Frame, write_labelled, write_msra15
+from keras_handpose.datasets import (
+    ICVL,
+    MSRA15,
+    NYU,
+    Dataset,
+    Frame,
+    write_icvl,
+    write_labelled,
+    write_msra15,
+    write_nyu,
+)
+from keras_handpose.datasets.icvl import ICVL_TEST_SEQUENCES
 from keras_handpose.datasets.msra15 import MSRA15_GESTURES, MSRA15_SUBJECTS
+from keras_handpose.datasets.nyu import NYU_FRAMES_OF_SUBJECT_1
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.crops import RIGS
 from keras_handpose.synthetic.sensors import SENSORS
@@ -17,7 +29,8 @@ from keras_handpose.synthetic.studio import TAKE, Studio, Take
 
 __all__ = ["LAYOUTS", "write_frames"]
 
-Shoot = Callable[[Iterable[Take]], Iterator[Frame]]
+Session = tuple[list[Take], Callable[[Path, Iterable[Frame]], Path]]
+"""Frames to shoot, and what writes them."""
 
 
 def write_frames(
@@ -34,7 +47,7 @@ def write_frames(
     depth_scale: float | None = None,
     seed: int = 0,
     workers: int = 2,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render labelled depth frames to a folder.
 
@@ -44,6 +57,10 @@ def write_frames(
     - "msra15": subjects P0, P1 and so on with the 17 gesture folders each, over which the frames are shared evenly;
       right hands and some of their forearms with nothing around them (`MSRA15`). The folders are named after gestures
       but hold hands in any pose.
+    - "icvl": as many training frames, one recording a subject, and a tenth as many test frames, two sequences of two
+      more people; left hands (`ICVL`).
+    - "nyu": as many training frames, and a tenth as many test frames, of which the first 2,440 show the first of the
+      training subjects and all others another person; right hands, one view (`NYU`).
 
     Each subject has a hand of its own, the same one in all frames. Labels are written last: a folder without them is
     one whose writing was interrupted, and the same call writes it anew.
@@ -63,7 +80,7 @@ def write_frames(
         depth_scale: Millimetres a unit of the PNG files, by default 1.
         seed: The same seed gives the same frames, whatever the number of workers.
         workers: Number of threads that render.
-        progress: Called with the number of frames written after each.
+        progress: Called after each frame with the number of frames written, and of all there will be.
 
     Returns:
         The folder.
@@ -82,7 +99,7 @@ def write_frames(
     """
     if layout not in LAYOUTS:
         raise ValueError(f"`layout` must be one of {', '.join(LAYOUTS)}. Received: {layout!r}.")
-    dataset, write = _LAYOUTS[layout]
+    dataset, plan = _LAYOUTS[layout]
     chosen = {"camera": camera, "hand": hand, "skeleton": skeleton, "depth_scale": depth_scale}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if dataset and chosen:
@@ -102,19 +119,21 @@ def write_frames(
     )
     if studio.hand not in ("right", "left"):
         raise ValueError(f"`hand` must be 'right' or 'left'. Received: {studio.hand!r}.")
-    if depth_scale is not None:
-        write = partial(write, depth_scale=depth_scale)
+    sessions = plan(frames, subjects, **({} if depth_scale is None else {"depth_scale": depth_scale}))
+    total = sum(len(take.paths) for takes, _ in sessions for take in takes)
     written = 0
 
-    def shoot(takes: Iterable[Take]) -> Iterator[Frame]:
+    def shoot(takes: list[Take]) -> Iterator[Frame]:
         nonlocal written
         for frame in studio.shoot_all(takes, workers):
             yield frame
             written += 1
             if progress is not None:
-                progress(written)
+                progress(written, total)
 
-    return write(Path(output), shoot, frames, subjects)
+    for takes, write in sessions:
+        write(Path(output), shoot(takes))
+    return Path(output)
 
 
 def _equipment(camera: Camera | str, sensor: str | None, distance: tuple[float, float] | None) -> dict:
@@ -129,45 +148,82 @@ def _equipment(camera: Camera | str, sensor: str | None, distance: tuple[float, 
     return {"camera": camera, "sensor": sensor, "distance": distance or (rig.distance if rig else (250.0, 700.0))}
 
 
-def _write_labelled(folder: Path, shoot: Shoot, frames: int, subjects: int | None, *, depth_scale: float = 1.0) -> Path:
+def _plan_frames(frames: int, subjects: int | None, *, depth_scale: float = 1.0) -> list[Session]:
     takes = _of_anybody(frames) if subjects is None else _of_people(frames, [f"P{i}" for i in range(subjects)])
-    return write_labelled(folder, shoot(takes), depth_scale=depth_scale)
+    return [(takes, partial(write_labelled, depth_scale=depth_scale))]
 
 
-def _write_msra15(folder: Path, shoot: Shoot, frames: int, subjects: int | None) -> Path:
-    names = MSRA15_SUBJECTS[: min(subjects or len(MSRA15_SUBJECTS), frames)]
-    if subjects is not None and subjects > len(names):
-        raise ValueError(f"MSRA15 has {len(names)} subjects. Received: subjects={subjects}.")
+def _plan_msra15(frames: int, subjects: int | None) -> list[Session]:
+    most = len(MSRA15_SUBJECTS)
+    if subjects is not None and subjects > most:
+        raise ValueError(f"MSRA15 has {most} subjects. Received: subjects={subjects}.")
 
     def path(name: str, i: int, count: int) -> str:
         gesture = i * len(MSRA15_GESTURES) // count
         first = -(-gesture * count // len(MSRA15_GESTURES))
         return f"{name}/{MSRA15_GESTURES[gesture]}/{i - first:06d}_depth.bin"
 
-    return write_msra15(folder, shoot(_of_people(frames, names, path)))
+    return [(_of_people(frames, MSRA15_SUBJECTS[: subjects or min(most, frames)], path), write_msra15)]
 
 
-_LAYOUTS: dict[str, tuple[type[Dataset] | None, Callable[..., Path]]] = {
-    "frames": (None, _write_labelled),
-    "msra15": (MSRA15, _write_msra15),
+def _plan_icvl(frames: int, subjects: int | None) -> list[Session]:
+    subjects = subjects or min(10, frames)
+    recordings = [f"20140101{person:04d}" for person in range(subjects)]
+    tests = _of_people(max(2, _tenth(frames)), ICVL_TEST_SEQUENCES, first=subjects)
+    return [(_of_people(frames, recordings), write_icvl), (tests, partial(write_icvl, split="test"))]
+
+
+def _plan_nyu(frames: int, subjects: int | None) -> list[Session]:
+    subjects = subjects or 1
+    of_first = min(_tenth(frames), NYU_FRAMES_OF_SUBJECT_1)
+    # The training frames have taken the first person's first takes.
+    tests = _of_people(of_first, [""], start=frames // TAKE + 1)
+    tests += _of_people(_tenth(frames) - of_first, [""], first=subjects)
+    return [(_of_people(frames, [""] * subjects), write_nyu), (tests, partial(write_nyu, split="test"))]
+
+
+_LAYOUTS: dict[str, tuple[type[Dataset] | None, Callable[..., list[Session]]]] = {
+    "frames": (None, _plan_frames),
+    "msra15": (MSRA15, _plan_msra15),
+    "icvl": (ICVL, _plan_icvl),
+    "nyu": (NYU, _plan_nyu),
 }
 
 LAYOUTS = tuple(_LAYOUTS)
 """Names of the layouts that frames can be written in."""
 
 
-def _of_anybody(frames: int) -> Iterator[Take]:
+def _tenth(frames: int) -> int:
+    return -(-frames // 10)
+
+
+def _of_anybody(frames: int) -> list[Take]:
     """Split frames into takes in which every hand is another person's."""
-    for number, start in enumerate(range(0, frames, TAKE)):
-        yield Take(number=number, paths=("",) * min(TAKE, frames - start))
+    starts = range(0, frames, TAKE)
+    return [Take(number=i, paths=("",) * min(TAKE, frames - start)) for i, start in enumerate(starts)]
 
 
 def _of_people(
-    frames: int, names: Sequence[str], path: Callable[[str, int, int], str] = lambda name, i, count: ""
-) -> Iterator[Take]:
-    """Share frames evenly over people, one after the other; ``path(name, i, count)`` is the i-th of a person's."""
-    for person, name in enumerate(names):
-        count = (person + 1) * frames // len(names) - person * frames // len(names)
-        for number, start in enumerate(range(0, count, TAKE)):
-            paths = tuple(path(name, i, count) for i in range(start, min(start + TAKE, count)))
-            yield Take(number=number, paths=paths, person=person, subject=name)
+    frames: int,
+    names: Sequence[str],
+    path: Callable[[str, int, int], str] = lambda name, i, count: "",
+    *,
+    first: int = 0,
+    start: int = 0,
+) -> list[Take]:
+    """Share frames evenly over people, one after the other.
+
+    Args:
+        frames: Number of frames.
+        names: The people's names.
+        path: From a person's name, the number of one of its frames and how many it has, the frame's path.
+        first: Number of the first person.
+        start: Number of each person's first take.
+    """
+    takes = []
+    for i, name in enumerate(names):
+        count = (i + 1) * frames // len(names) - i * frames // len(names)
+        for number, begin in enumerate(range(0, count, TAKE), start):
+            paths = tuple(path(name, k, count) for k in range(begin, min(begin + TAKE, count)))
+            takes.append(Take(number=number, paths=paths, person=first + i, subject=name))
+    return takes
