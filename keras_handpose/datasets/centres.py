@@ -33,7 +33,10 @@ CENTRE_FORMATS: Mapping[str, np.ndarray | None] = MappingProxyType(
 """Formats of centre files, and what turns their axes into those of our camera space."""
 
 CUSTOMARY_CUBES: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {"msra15": dict(zip((f"P{i}" for i in range(9)), (200, 200, 200, 180, 180, 180, 170, 160, 150), strict=True))}
+    {
+        "msra15": dict(zip((f"P{i}" for i in range(9)), (200, 200, 200, 180, 180, 180, 170, 160, 150), strict=True)),
+        "nyu": {"": 300, "1": 300, "2": 250},
+    }
 )
 """Cubes in mm by subject that are customary for a dataset. They tell a network how large the hand is: say so beside
 results."""
