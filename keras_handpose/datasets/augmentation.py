@@ -175,15 +175,14 @@ def recrop(
 
 def _with_noise(crops: LabelledCrops, noise_mm: float, rng: np.random.Generator) -> LabelledCrops:
     """Add normal noise to what is not background; what it moves out of the cube becomes background."""
-    size = crops.images.shape[1]
-    nearest = _nearest(crops.centres_xyz, crops.cubes / 2)
     deviations = (noise_mm / (crops.cubes / 2)).astype(np.float32)
-    images = np.empty_like(crops.images)
-    for i, image in enumerate(crops.images[..., 0]):
-        noisy = rng.standard_normal((size, size), np.float32)
-        noisy *= deviations[i]
-        noisy += image
-        images[i, ..., 0] = _inside(noisy, image, nearest[i])
+    nearest = _nearest(crops.centres_xyz, crops.cubes / 2)
+    images = crops.images.copy()
+    for i, image in enumerate(images):
+        hand = np.flatnonzero(image < BACKGROUND)
+        noisy = image.take(hand) + deviations[i] * rng.standard_normal(len(hand), np.float32)
+        noisy[(noisy <= nearest[i]) | (noisy >= BACKGROUND)] = BACKGROUND
+        image.put(hand, noisy)
     return replace(crops, images=images)
 
 
