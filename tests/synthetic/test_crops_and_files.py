@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from keras_handpose import CAMERAS, ICVL16, MSRA21, Camera, crop_hand, xyz_to_uvd
-from keras_handpose.synthetic import iterate_crops, render_crops, sample_poses, write_frames
+from keras_handpose.synthetic import (
+    describe_test_set,
+    iterate_crops,
+    render_crops,
+    rendered_test_set,
+    sample_poses,
+    write_frames,
+)
 
 
 def same(a, b):
@@ -24,6 +31,8 @@ def test_crops_are_what_a_network_expects():
     assert crops.joints_unit.dtype == np.float32 and np.abs(crops.joints_unit).max() < 2
     hand = (crops.images < 1).mean(axis=(1, 2, 3))
     assert (hand > 0.01).mean() > 0.95
+    assert (crops.cubes == 250).all() and (render_crops(2, seed=1, cube=200).cubes == 200).all()
+    np.testing.assert_allclose((crops.joints_xyz - crops.centres_xyz[:, None]) / 125, crops.joints_unit, atol=1e-5)
 
 
 def test_joints_lie_on_the_hand_in_the_crop():
@@ -45,6 +54,11 @@ def test_a_stream_goes_on_where_it_stopped():
     rest = list(itertools.islice(iterate_crops(8, seed=5, start=2), 2))
     assert same(whole[2], rest[0]) and same(whole[3], rest[1])
     assert not same(whole[0], whole[1])
+
+
+@pytest.mark.slow
+def test_the_test_set_is_the_one_that_results_were_measured_on():
+    assert "labels 0352000dc9fc2879;" in describe_test_set(rendered_test_set())
 
 
 def test_poses_without_pictures_are_like_those_with():
