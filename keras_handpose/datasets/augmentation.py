@@ -15,6 +15,7 @@ Both together are one nearest sample a pixel: depth is never interpolated across
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -27,16 +28,23 @@ __all__ = ["Augmentation", "recrop"]
 
 _NEAREST = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
 
+_RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "rotation": (lambda value: 0 <= value <= 180, "from 0 to 180 degrees"),
+    "scale": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
+    "jitter_mm": (lambda value: 0 <= value < math.inf, "a finite number of mm, at least 0"),
+    "noise_mm": (lambda value: 0 <= value < math.inf, "a finite number of mm, at least 0"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """How far crops are changed at random, each on its own, every time they are used.
 
     All is off by default, as in the paper that this library follows (Residual Attention Regression for 3D Hand Pose
-    Estimation, ICIRA 2019), which trains on the crops as they are. DeepPrior++ (Oberweger and Lepetit, ICCV workshops
-    2017) turns crops by any angle and moves their centres by 5 mm: its published training scripts do one of the two or
-    nothing to a crop, drawn anew each time, and leave the scale, for which its code has 2 %, alone.
-    ``Augmentation(rotation=180, jitter_mm=5)`` does both to every crop.
+    Estimation, ICIRA 2019), which trains on the crops as they are. The published code of DeepPrior++ (Oberweger and
+    Lepetit, ICCV workshops 2017) turns a crop by any angle, moves its centre by 5 mm along each axis (standard
+    deviation), or does nothing, one of the three drawn anew each time; it can change the cube by 2 %, but the training
+    scripts leave that out. ``Augmentation(rotation=180, jitter_mm=5)`` turns and moves every crop.
 
     A crop shows no more than it was cut with: what a moved, larger or turned cube reaches beyond it is background.
 
@@ -68,11 +76,10 @@ class Augmentation:
     noise_mm: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"rotation": (180.0, "180 degrees"), "scale": (np.nextafter(1.0, 0.0), "less than 1")}
         for name, value in vars(self).items():
-            limit, words = limits.get(name, (math.inf, "any finite number of mm"))
-            if not (math.isfinite(value) and 0 <= value <= limit):
-                raise ValueError(f"`{name}` must be at least 0 and at most {words}. Received: {name}={value!r}.")
+            accepted, words = _RANGES[name]
+            if not accepted(value):
+                raise ValueError(f"`{name}` must be {words}. Received: {name}={value!r}.")
 
     def apply(self, crops: LabelledCrops, rng: np.random.Generator) -> LabelledCrops:
         """Return changed copies of crops; the same state of ``rng`` gives the same ones.

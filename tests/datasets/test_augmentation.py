@@ -176,9 +176,9 @@ def test_off_by_default(rendered):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"rotation": 181.0}, "`rotation` must be at least 0 and at most 180 degrees. Received: rotation=181.0"),
-        ({"scale": 1.0}, "`scale` must be at least 0 and at most less than 1"),
-        ({"jitter_mm": -1.0}, "`jitter_mm` must be at least 0"),
+        ({"rotation": 181.0}, "`rotation` must be from 0 to 180 degrees. Received: rotation=181.0"),
+        ({"scale": 1.0}, "`scale` must be at least 0 and less than 1"),
+        ({"jitter_mm": -1.0}, "`jitter_mm` must be a finite number of mm, at least 0"),
         ({"noise_mm": float("nan")}, "Received: noise_mm=nan"),
     ],
 )
