@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -72,13 +72,13 @@ class Frame:
             TypeError, ValueError: The frame is of another camera, skeleton or hand, its depth is not depth, or one of
                 its joints is not finite.
         """
-        if replace(self.camera, name="", nominal=False) != replace(kept.camera, name="", nominal=False):
-            raise ValueError(f"{kept.name} holds frames of {kept.camera}. Received: {self.camera}.")
         if self.skeleton != kept.skeleton or self.hand != kept.hand:
             raise ValueError(
                 f"{kept.name} holds {kept.hand} hands in {kept.skeleton.name}. "
                 f"Received: a {self.hand} hand in {self.skeleton.name}."
             )
+        if self.camera != kept.camera:
+            raise ValueError(f"{kept.name} holds frames of {kept.camera}. Received: {self.camera}.")
         check_depth(self.depth, camera=self.camera)
         if not np.isfinite(self.joints_xyz).all():
             raise ValueError(f"Joints must be finite. Received: frame {self.path!r} with joints {self.joints_xyz}.")

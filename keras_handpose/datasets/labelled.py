@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ def write_labelled(folder: str | os.PathLike, frames: Iterable[Frame], *, depth_
 
     Raises:
         FileExistsError: The folder holds labels already.
+        ValueError: A frame is of another camera, hand or skeleton than the first.
 
     See Also:
         `LabelledFrames`, the inverse.
@@ -116,6 +118,11 @@ def write_labelled(folder: str | os.PathLike, frames: Iterable[Frame], *, depth_
     refuse_to_overwrite(folder / LABELS_FILE)
     labels = []
     for i, frame in enumerate(frames):
+        if i == 0:
+            kept = SimpleNamespace(
+                name="A folder of labelled frames", camera=frame.camera, skeleton=frame.skeleton, hand=frame.hand
+            )
+        frame.require(kept)
         file = f"frame_{i:06d}.png"
         write_png(folder / file, frame.depth, depth_scale=depth_scale)
         labels.append(frame_label(frame, file, depth_scale))
@@ -170,6 +177,10 @@ class _Label:
         if self.hand not in ("right", "left"):
             raise ValueError(f"{where}: the hand must be 'right' or 'left'. Received: {self.hand!r}.")
         self.depth_scale = label.get("depth_scale", 1.0)
+        if not isinstance(self.depth_scale, int | float) or not 0 < self.depth_scale < np.inf:
+            raise ValueError(
+                f"{where}: the depth scale must be a positive number of mm in one unit. Received: {self.depth_scale!r}."
+            )
         self.joints_xyz = label["joints_xyz"]
         try:
             fits = np.isfinite(np.array(self.joints_xyz, np.float64)).all()

@@ -136,7 +136,6 @@ def _checked(split: str) -> str:
 def _read_labels(path: Path) -> np.ndarray:
     """Read the joints of all views, shape ``(views, frames, 36, 3)``, with the file's own axes."""
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     if not path.is_file():
         raise FileNotFoundError(
@@ -145,7 +144,7 @@ def _read_labels(path: Path) -> np.ndarray:
         )
     try:
         joints = loadmat(path, variable_names=["joint_xyz"]).get("joint_xyz")
-    except (ValueError, TypeError, NotImplementedError, MatReadError, OSError, EOFError) as error:
+    except Exception as error:  # SciPy raises whatever its parsing stumbles over in a damaged file.
         raise ValueError(f"{path} is not a MATLAB file that SciPy can read, or it is damaged: {error}.") from error
     if joints is None or joints.ndim != 4 or joints.shape[2:] != (_ANNOTATED, 3):
         received = "no joint_xyz" if joints is None else f"joint_xyz of shape {joints.shape}"
