@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from keras_handpose.cli import demo, predict, synth, train, weights
+from keras_handpose.cli import demo, predict, prepare, synth, train, weights
 from keras_handpose.cli.output import report_error
 
 __all__ = ["app", "main"]
@@ -51,6 +51,7 @@ def _before_any_command(
 
 app.command("demo")(demo.demo)
 app.command("predict")(predict.predict)
+app.command("prepare")(prepare.prepare)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
 app.add_typer(weights.app, name="weights")

@@ -2,7 +2,14 @@
 
 from keras_handpose.datasets.augmentation import Augmentation, recrop
 from keras_handpose.datasets.batches import iterate_batches, steps_per_epoch
-from keras_handpose.datasets.centres import CENTRE_FORMATS, CENTRES, CUSTOMARY_CUBES, find_centre, read_centres
+from keras_handpose.datasets.centres import (
+    CENTRE_FORMATS,
+    CENTRE_FORMATS_OF,
+    CENTRES,
+    CUSTOMARY_CUBES,
+    find_centre,
+    read_centres,
+)
 from keras_handpose.datasets.chirality import chirality
 from keras_handpose.datasets.crops import CropSource, LabelledCrops
 from keras_handpose.datasets.dataset import Dataset
@@ -19,6 +26,7 @@ __all__ = [
     "Augmentation",
     "CENTRES",
     "CENTRE_FORMATS",
+    "CENTRE_FORMATS_OF",
     "CUSTOMARY_CUBES",
     "CropSource",
     "CropStore",

@@ -22,7 +22,7 @@ from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.labels import read_joints
 from keras_handpose.preprocessing import detect_hand
 
-__all__ = ["CENTRES", "CENTRE_FORMATS", "CUSTOMARY_CUBES", "find_centre", "read_centres"]
+__all__ = ["CENTRES", "CENTRE_FORMATS", "CENTRE_FORMATS_OF", "CUSTOMARY_CUBES", "find_centre", "read_centres"]
 
 CENTRES = ("com", "ground-truth")
 """Kinds of centres that `find_centre` finds."""
@@ -31,6 +31,9 @@ CENTRE_FORMATS: Mapping[str, np.ndarray | None] = MappingProxyType(
     {"xyz": np.array([1.0, 1.0, 1.0]), "xyz-y-up": np.array([1.0, -1.0, 1.0]), "uvd": None}
 )
 """Formats of centre files, and what turns their axes into those of our camera space."""
+
+CENTRE_FORMATS_OF: Mapping[str, str] = MappingProxyType({"msra15": "xyz-y-up", "icvl": "xyz", "nyu": "xyz-y-up"})
+"""Formats of the centre files that were published with V2V-PoseNet, by dataset."""
 
 CUSTOMARY_CUBES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {

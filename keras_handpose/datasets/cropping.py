@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -153,10 +154,14 @@ class CropPlan:
             }
         return row
 
+    @cached_property
+    def _empty_chunk(self) -> bytes:
+        return deflate_crop(np.full((self.size, self.size), BACKGROUND, np.float32))
+
     def _empty_row(self) -> dict[str, Any]:
         nowhere = np.full((len(self.skeleton), 3), np.nan, np.float32)
         return {
-            "chunk": deflate_crop(np.full((self.size, self.size), BACKGROUND, np.float32)),
+            "chunk": self._empty_chunk,
             "joints_unit": nowhere,
             "joints_xyz": nowhere,
             "centres_xyz": np.full(3, np.nan),

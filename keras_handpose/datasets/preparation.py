@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,8 @@ __all__ = ["prepare"]
 _PART = 256
 _SETTINGS_FILE = "settings.json"
 _REPORTED = "bad_frames"
-"""What a store's settings say that is not known before all frames are read."""
+_NOT_COMPARED = (_REPORTED, "folder")
+"""What a store's settings say that is known only when all frames were read, and what may differ between two runs."""
 
 
 def prepare(
@@ -105,35 +110,36 @@ def prepare(
 def _made_before(output: Path, settings: dict[str, Any]) -> CropStore:
     """Return the store that is there, if it was made in the same way."""
     store = CropStore(output)
-    made = {name: value for name, value in store.settings.items() if name != _REPORTED}
-    if "labels_sha256" not in made or made != settings:
-        raise _made_otherwise(output, made, settings)
+    if "labels_sha256" not in store.settings or _differences(store.settings, settings):
+        raise _made_otherwise(output, store.settings, settings)
     return store
 
 
 def _begin(folder: Path, settings: dict[str, Any], *, goes_on: bool) -> None:
-    """Make ready a folder of parts: go on with what is there, or start anew."""
-    record = folder / _SETTINGS_FILE
-    if not goes_on:
-        for file in folder.glob("*.npz"):
-            file.unlink()
-    elif record.is_file():
+    """Make ready a folder of parts: go on with those that are there, or start anew."""
+    record, parts = folder / _SETTINGS_FILE, sorted(folder.glob("*.npz"))
+    if goes_on and parts:
         begun = json.loads(record.read_text(encoding="utf-8"))
-        if begun != settings:
+        if _differences(begun, settings):
             raise _made_otherwise(folder, begun, settings)
         return
+    for part in parts:
+        part.unlink()
     with whole_file(record) as partial:
         partial.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
+def _differences(made: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    names = [name for name in {**made, **settings} if name not in _NOT_COMPARED]
+    return [name for name in names if made.get(name) != settings.get(name)]
+
+
 def _made_otherwise(path: Path, made: dict[str, Any], settings: dict[str, Any]) -> FileExistsError:
-    names = [name for name in {**made, **settings} if made.get(name) != settings.get(name)]
-    differences = "; ".join(f"{name} {made.get(name)!r}, now {settings.get(name)!r}" for name in names)
-    return FileExistsError(
-        f"{path} is there already and was made in another way"
-        + (f" ({differences}). " if names else ", or of frames that cannot be told apart. ")
-        + "Delete it, or name another output."
+    changes = [f"{name} {made.get(name)!r}, now {settings.get(name)!r}" for name in _differences(made, settings)]
+    how = (
+        f"made in another way: {'; '.join(changes)}" if changes else "made of frames that cannot be compared with these"
     )
+    return FileExistsError(f"{path} is there already, {how}. Delete it, or name another output.")
 
 
 def _crop_parts(plan: CropPlan, folder: Path, workers: int, progress: Callable[[int], None] | None) -> None:
@@ -144,18 +150,52 @@ def _crop_parts(plan: CropPlan, folder: Path, workers: int, progress: Callable[[
         progress(done)
     if not starts:
         return
-    pool = ThreadPoolExecutor(workers)
+    pool = _pool(plan, folder, min(workers, len(starts)))
     try:
-        for future in as_completed([pool.submit(_save_part, plan, folder, start) for start in starts]):
+        for future in as_completed([pool.submit(_save_part, start) for start in starts]):
             done += future.result()
             if progress is not None:
                 progress(done)
+    except BrokenProcessPool as error:
+        raise OSError(
+            "A worker process ended before its work was done; what was done is kept. In your own script, call this "
+            'under `if __name__ == "__main__":`, as new processes read the script again, or pass workers=1.'
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _save_part(plan: CropPlan, folder: Path, start: int) -> int:
+def _pool(plan: CropPlan, folder: Path, workers: int) -> Executor:
+    if workers > 1 and isinstance(plan.frames, Dataset):
+        return ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(plan, folder)
+        )
+    return ThreadPoolExecutor(workers, initializer=_begin_thread, initargs=(plan, folder))
+
+
+_work = threading.local()
+"""What a worker is at; submitted once, as a dataset's labels are large."""
+
+
+def _begin_thread(plan: CropPlan, folder: Path) -> None:
+    _work.plan, _work.folder = plan, folder
+
+
+def _begin_process(plan: CropPlan, folder: Path) -> None:
+    _begin_thread(plan, folder)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # It is the first process that ends the others.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is no more, however that came about."""
+    parent_process().join()
+    os._exit(1)
+
+
+def _save_part(start: int) -> int:
     """Crop a part and write its file, in one step."""
+    plan, folder = _work.plan, _work.folder
     columns = plan.crop(start, min(start + _PART, len(plan.frames)))
     with whole_file(_part_file(folder, start)) as partial, partial.open("wb") as file:
         np.savez(file, **columns)
@@ -179,14 +219,16 @@ def _join_parts(plan: CropPlan, folder: Path, output: Path, settings: dict[str, 
             chunks = np.split(columns["chunks"], columns["ends"][:-1])
             yield [chunk.tobytes() for chunk in chunks], columns
 
+    joined = folder / "joined.h5"
     write_store(
-        output,
+        joined,
         parts(),
         count=len(plan.frames),
         skeleton=plan.skeleton,
         size=plan.size,
         settings=settings | {_REPORTED: bad_frames},  # Known when the parts are, which is before they are written.
     )
+    os.replace(joined, output)
 
 
 def _read_part(path: Path) -> dict[str, np.ndarray]:

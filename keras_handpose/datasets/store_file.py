@@ -240,7 +240,8 @@ class ChunkReader:
 def damaged(path: Path, why: str) -> OSError:
     """Return the error for a file that cannot be used."""
     return OSError(
-        f"{path} is not a whole crop store: {why}. Prepare the frames again, or copy the file again from where it came."
+        f"{path} is not a whole crop store: {why}. Delete it and prepare the frames again, or copy it again from where "
+        "it came."
     )
 
 
