@@ -70,6 +70,7 @@ def train_one(store: Path, folder: Path, variant: Variant, seed: int, learning_r
         components=variant.components,
         architecture=variant.architecture if network is None else {},
         seed=seed,
+        checkpoint_steps=160,
     )
     model = train(folder, StoredCrops(store, leave_out=(LEFT_OUT,)), recipe, network=network, workers=1, verbose=0)
     size = {"mmacs": round(count_macs(model) / 1e6, 1), "parameters": model.count_params()}
