@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from keras_handpose import MSRA21
-from keras_handpose.datasets import Augmentation, LabelledCrops, iterate_batches, steps_per_epoch
+from keras_handpose import CAMERAS, MSRA21
+from keras_handpose.datasets import Augmentation, CropStore, Frame, LabelledCrops, iterate_batches, steps_per_epoch
 from keras_handpose.datasets.batches import work_ahead
 from keras_handpose.synthetic import iterate_crops, render_crops
 
@@ -91,6 +91,26 @@ def test_a_batch_depends_on_seed_and_number_only(stream):
                 np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
     other = take(1, batches(seed=4))[0]
     assert not np.array_equal(other.images, whole[0].images)
+
+
+def test_a_store_gives_its_crops_to_several_threads(tmp_path):
+    camera = CAMERAS["msra15"]
+    frames = []
+    for i in range(24):
+        depth = np.zeros(camera.shape, np.uint16)
+        depth[100 + i : 140, 140:180] = 400 + i
+        joints_xyz = np.full((21, 3), [i, 20.0, 410.0])
+        hand = "left" if i % 3 == 0 else "right"
+        frames.append(Frame(depth=depth, joints_xyz=joints_xyz, camera=camera, skeleton=MSRA21, hand=hand))
+    with CropStore.from_frames(tmp_path / "mine.h5", frames, centre="ground-truth", size=32) as store:
+        order = np.concatenate([np.random.default_rng(i).permutation(24) for i in range(3)])
+        options = {"batch": 5, "seed": 0, "indices": order, "shuffle": False}
+        got = take(14, iterate_batches(store, workers=4, ahead=8, **options))
+        for i, batch in enumerate(got):
+            chosen = order[5 * i : 5 * i + 5]
+            np.testing.assert_array_equal(batch.images, store.crops(chosen).images)
+            mirror = np.where(chosen % 3 == 0, -1, 1)
+            np.testing.assert_allclose(batch.joints_xyz[:, 0, 0] * mirror, chosen, atol=1e-4)
 
 
 def test_augmentation_is_drawn_anew_in_every_epoch():
