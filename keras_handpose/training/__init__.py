@@ -1,7 +1,18 @@
 """Training as the paper did, from a store of crops, or on rendered hands."""
 
 from keras_handpose.training.data import RenderedHands, StoredCrops, TrainingData
-from keras_handpose.training.fitting import train
+from keras_handpose.training.fitting import is_finished, train
+from keras_handpose.training.folds import train_folds
 from keras_handpose.training.recipe import PAPER, RENDERED, Recipe
 
-__all__ = ["PAPER", "RENDERED", "Recipe", "RenderedHands", "StoredCrops", "TrainingData", "train"]
+__all__ = [
+    "PAPER",
+    "RENDERED",
+    "Recipe",
+    "RenderedHands",
+    "StoredCrops",
+    "TrainingData",
+    "is_finished",
+    "train",
+    "train_folds",
+]

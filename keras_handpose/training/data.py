@@ -28,7 +28,7 @@ from keras_handpose.synthetic import (
     sample_poses,
 )
 
-__all__ = ["RenderedHands", "StoredCrops", "TrainingData"]
+__all__ = ["RenderedHands", "StoredCrops", "TrainingData", "store_name"]
 
 _CHUNK = 512  # crops that are read and predicted at a time
 _PRIOR_POSES, _PRIOR_SEED = 20_000, 11
@@ -86,13 +86,17 @@ class TrainingData(ABC):
             to measure on.
         """
 
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is open; it opens again when it is needed."""
+
 
 @dataclass(frozen=True)
 class StoredCrops(TrainingData):
     """The crops of a `CropStore`, without those of some subjects, which the network is judged by.
 
-    Frames in which no hand was found have no crop: they are neither trained on nor part of the mean error, and have NaN
-    for a prediction; the figures count them as ``frames_without_hand``.
+    Frames in which no hand was found have no crop: they are not trained on, and have NaN for a prediction, which the
+    figures count as ``frames_missed``.
 
     Args:
         path: The store.
@@ -164,7 +168,7 @@ class StoredCrops(TrainingData):
 
     def describe(self) -> str:
         left_out = f", {', '.join(self.leave_out)} left out" if self.leave_out else ""
-        return f"{len(self):,} crops of {_name(self.store)}{left_out}"
+        return f"{len(self):,} crops of {store_name(self.store)}{left_out}"
 
     def identity(self) -> dict[str, Any]:
         test = None if self.test is None else _identity(self.judged[0])
@@ -211,10 +215,14 @@ class StoredCrops(TrainingData):
         write_predictions(folder / "truth.txt", store.project(truth_xyz, frames))
         subjects = ", ".join(self.leave_out) or "all subjects"
         return {
-            "data": f"{subjects} of {_name(store)}",
-            "frames_without_hand": int((~found).sum()),
-            **summarise_errors(joint_errors(joints_xyz[found], truth_xyz[found]), store.skeleton),
+            "data": f"{subjects} of {store_name(store)}",
+            **summarise_errors(joint_errors(joints_xyz, truth_xyz), store.skeleton),
         }
+
+    def close(self):
+        self.store.close()
+        if self.judged is not None:
+            self.judged[0].close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,6 +299,14 @@ class RenderedHands(TrainingData):
         errors = joint_errors(predict(crops.images) * to_mm, crops.joints_unit * to_mm)
         return {"data": describe_test_set(crops), **summarise_errors(errors, self.skeleton)}
 
+    def close(self):
+        pass
+
+
+def store_name(store: CropStore) -> str:
+    """Say what frames are in a store and where their centres come from."""
+    return f"{store.settings['dataset']} (centre: {store.settings['centre']})"
+
 
 def _predict(predict: Predict, source: CropSource, indices: np.ndarray) -> np.ndarray:
     parts = np.split(indices, range(_CHUNK, len(indices), _CHUNK))
@@ -299,10 +315,6 @@ def _predict(predict: Predict, source: CropSource, indices: np.ndarray) -> np.nd
 
 def _values(camera: Any) -> list[float]:
     return [camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy]
-
-
-def _name(store: CropStore) -> str:
-    return f"{store.settings['dataset']} (centre: {store.settings['centre']})"
 
 
 def _identity(store: CropStore) -> dict[str, Any]:

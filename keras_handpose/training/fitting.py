@@ -7,9 +7,10 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -29,7 +30,7 @@ from keras_handpose.training.determinism import use_deterministic_operations
 from keras_handpose.training.recipe import PAPER, Recipe
 from keras_handpose.training.run_folder import hold_folder, settle_plan, write_json
 
-__all__ = ["train"]
+__all__ = ["Network", "is_finished", "train"]
 
 Network = Callable[[int, PCAPrior | None], keras.Model]
 """From the number of joints and the fitted prior to a model from crops to joints in the unit cube."""
@@ -83,45 +84,14 @@ def train(
     folder = Path(output)
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ImportError("`tensorboard=True` needs TensorBoard. Install it with: pip install tensorboard")
-    pass_steps, checkpoint_steps, checkpoints = _steps(data, recipe)
-    with hold_folder(folder):
-        settle_plan(folder, {"recipe": recipe.as_dict(), "data": data.identity(), "network": _name(network)})
+    steps = _steps(data, recipe)  # Data that cannot be trained on are refused before anything is written.
+    with closing(data), hold_folder(folder):
+        settle_plan(folder, _plan(data, recipe, network))
         if recipe.deterministic:
             use_deterministic_operations()
         keras.utils.set_random_seed(recipe.seed)
-        cube = _common_cube(data, recipe)
-        rates = recipe.learning_rates(pass_steps=pass_steps, steps=checkpoint_steps * checkpoints)
-        run = _Run(folder, pass_steps=pass_steps, learning_rates=rates)
-        with _precision(recipe.precision):
-            model = run.resume() or _build(data, recipe, network)
-        if not model.compiled:
-            model.compile(
-                keras.optimizers.Adam(rates), loss=JointLoss(recipe.huber_delta), metrics=[MeanJointErrorMM(cube)]
-            )
-        if run.done < checkpoints:
-            callbacks = [run]
-            if tensorboard:
-                callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
-            watched = data.validation(workers=workers)
-            crops = data.batches(
-                recipe.batch,
-                seed=recipe.seed,
-                start=run.done * checkpoint_steps,
-                augmentation=recipe.augmentation,
-                workers=workers,
-            )
-            model.fit(
-                (_inputs_and_targets(batch, cube) for batch in crops),
-                initial_epoch=run.done,
-                epochs=checkpoints,
-                steps_per_epoch=checkpoint_steps,
-                shuffle=False,
-                validation_data=None if watched is None else _inputs_and_targets(watched, cube),
-                validation_batch_size=recipe.batch,
-                callbacks=callbacks,
-                verbose=verbose,
-            )
-            crops.close()
+        run = _Run(folder, data, recipe, steps)
+        model = _fit(run, network, workers=workers, tensorboard=tensorboard, verbose=verbose)
         errors = data.judge(KerasEngine(model, batch_size=64), folder, workers=workers)
         if network is None:
             _publish(model, folder, data, recipe, errors)
@@ -130,19 +100,82 @@ def train(
     return model
 
 
-def _steps(data: TrainingData, recipe: Recipe) -> tuple[int, int, int]:
-    """Return the steps of a pass over the crops, the steps up to a checkpoint, and the number of checkpoints."""
-    pass_steps = steps_per_epoch(len(data), recipe.batch)
-    if pass_steps < 1:
+def is_finished(
+    output: str | os.PathLike, data: TrainingData, recipe: Recipe = PAPER, *, network: Network | None = None
+) -> bool:
+    """Say whether `train` has come to its end with these arguments in a folder.
+
+    Raises:
+        ValueError: The folder holds a run of another plan.
+    """
+    if not (Path(output) / "errors.json").exists():
+        return False
+    settle_plan(Path(output), _plan(data, recipe, network))
+    return True
+
+
+class _Steps(NamedTuple):
+    in_pass: int  # over the crops
+    to_checkpoint: int
+    checkpoints: int
+
+
+def _steps(data: TrainingData, recipe: Recipe) -> _Steps:
+    in_pass = steps_per_epoch(len(data), recipe.batch)
+    if in_pass < 1:
         raise ValueError(f"A batch needs {recipe.batch} crops. Received: {len(data)}. Choose a smaller `batch`.")
-    steps = recipe.epochs * pass_steps
-    checkpoints = -(-steps // min(recipe.checkpoint_steps or pass_steps, steps))
-    return pass_steps, -(-steps // checkpoints), checkpoints
+    steps = recipe.epochs * in_pass
+    checkpoints = -(-steps // (recipe.checkpoint_steps or in_pass))
+    return _Steps(in_pass, to_checkpoint=-(-steps // checkpoints), checkpoints=checkpoints)
+
+
+def _plan(data: TrainingData, recipe: Recipe, network: Network | None) -> dict[str, Any]:
+    return {"recipe": recipe.as_dict(), "data": data.identity(), "network": _name(network)}
 
 
 def _name(network: Network | None) -> str | None:
-    network = getattr(network, "func", network)  # of a functools.partial
+    if isinstance(network, partial):
+        return f"{_name(network.func)}({', '.join(f'{k}={v!r}' for k, v in network.keywords.items())})"
     return None if network is None else getattr(network, "__qualname__", type(network).__qualname__)
+
+
+def _fit(run: _Run, network: Network | None, *, workers: int, tensorboard: bool, verbose: int | str) -> keras.Model:
+    """Build a model or take it up where it was left, and train it to the recipe's end."""
+    data, recipe, steps = run.data, run.recipe, run.steps
+    cube = _common_cube(data, recipe)
+    with _precision(recipe.precision):
+        model = run.resume()
+        if model is None:
+            model = _build(data, recipe, network)
+            model.compile(
+                keras.optimizers.Adam(run.learning_rates),
+                loss=JointLoss(recipe.huber_delta),
+                metrics=[MeanJointErrorMM(cube)],
+            )
+    if run.done == steps.checkpoints:
+        return model
+    callbacks = [run, keras.callbacks.TensorBoard(run.folder / "tensorboard")] if tensorboard else [run]
+    watched = data.validation(workers=workers)
+    batches = data.batches(
+        recipe.batch,
+        seed=recipe.seed,
+        start=run.done * steps.to_checkpoint,
+        augmentation=recipe.augmentation,
+        workers=workers,
+    )
+    with closing(batches):
+        model.fit(
+            (_inputs_and_targets(crops, cube) for crops in batches),
+            initial_epoch=run.done,
+            epochs=steps.checkpoints,
+            steps_per_epoch=steps.to_checkpoint,
+            shuffle=False,
+            validation_data=None if watched is None else _inputs_and_targets(watched, cube),
+            validation_batch_size=recipe.batch,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+    return model
 
 
 def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
@@ -189,11 +222,15 @@ def _inputs_and_targets(crops: LabelledCrops, cube: float | None) -> tuple[np.nd
 class _Run(keras.callbacks.Callback):
     """Keeps state and log of a run. Whatever a kill interrupts, state, log and best agree once it is resumed."""
 
-    def __init__(self, folder: Path, *, pass_steps: int, learning_rates: Callable[[int], Any]):
+    def __init__(self, folder: Path, data: TrainingData, recipe: Recipe, steps: _Steps):
         super().__init__()
         self.folder = folder
-        self.pass_steps = pass_steps
-        self.learning_rates = learning_rates
+        self.data = data
+        self.recipe = recipe
+        self.steps = steps
+        self.learning_rates = recipe.learning_rates(
+            pass_steps=steps.in_pass, steps=steps.to_checkpoint * steps.checkpoints
+        )
         self.history: list[dict[str, Any]] = []
 
     @property
@@ -211,10 +248,10 @@ class _Run(keras.callbacks.Callback):
         return model
 
     def on_epoch_end(self, epoch, logs=None):
-        steps = (epoch + 1) * self.params["steps"]
+        steps = (epoch + 1) * self.steps.to_checkpoint
         row = {
             "step": steps,
-            "epoch": round(steps / self.pass_steps, 4),
+            "epoch": round(steps / self.steps.in_pass, 4),
             "learning_rate": float(f"{float(self.learning_rates(steps - 1)):.6g}"),
         }
         self.history.append({**row, **{key: float(value) for key, value in (logs or {}).items()}})
@@ -223,14 +260,14 @@ class _Run(keras.callbacks.Callback):
 
     def _follow(self) -> None:
         """Bring everything up to date with the last checkpoint, which holds all of it."""
-        with whole_file(self.folder / "log.csv") as partial, partial.open("w", newline="") as file:
+        with whole_file(self.folder / "log.csv") as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[-1])
             writer.writeheader()
             writer.writerows(self.history)
         errors = [row["val_mean_error_mm"] for row in self.history if "val_mean_error_mm" in row]
         if errors and errors[-1] <= min(errors):
-            with whole_file(self.folder / "best.keras") as partial:
-                shutil.copyfile(self.folder / "last.keras", partial)
+            with whole_file(self.folder / "best.keras") as path:
+                shutil.copyfile(self.folder / "last.keras", path)
 
 
 def _publish(
