@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from keras_handpose.cli import demo, predict, prepare, synth, train, weights
+from keras_handpose.cli import demo, evaluate, leaderboard, predict, prepare, synth, train, weights
 from keras_handpose.cli.output import report_error
 
 __all__ = ["app", "main"]
@@ -50,6 +50,8 @@ def _before_any_command(
 
 
 app.command("demo")(demo.demo)
+app.command("evaluate")(evaluate.evaluate)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("prepare")(prepare.prepare)
 app.command("synth")(synth.synth)

@@ -2,24 +2,40 @@
 
 from keras_handpose.evaluation.errors import joint_errors, summarise_errors
 from keras_handpose.evaluation.evaluation import THRESHOLDS, UP_TO, Evaluation, evaluate
+from keras_handpose.evaluation.leaderboard import (
+    COMMUNITY,
+    OWN,
+    PUBLISHED,
+    RECOMPUTED,
+    REPORTED,
+    LeaderboardEntry,
+    leaderboard,
+)
 from keras_handpose.evaluation.predictions import read_image_paths, read_predictions, write_predictions
 from keras_handpose.evaluation.protocols import ORDERS, PROTOCOLS, Protocol, protocol_for
 from keras_handpose.evaluation.success import READINGS, Reading, area_under_curve, success_rate
 from keras_handpose.evaluation.truth import GroundTruth
 
 __all__ = [
+    "COMMUNITY",
     "ORDERS",
+    "OWN",
     "PROTOCOLS",
+    "PUBLISHED",
     "READINGS",
+    "RECOMPUTED",
+    "REPORTED",
     "THRESHOLDS",
     "UP_TO",
     "Evaluation",
     "GroundTruth",
+    "LeaderboardEntry",
     "Protocol",
     "Reading",
     "area_under_curve",
     "evaluate",
     "joint_errors",
+    "leaderboard",
     "protocol_for",
     "read_image_paths",
     "read_predictions",

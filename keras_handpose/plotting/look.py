@@ -9,8 +9,10 @@ __all__ = [
     "DEPTH",
     "FAINT",
     "FINGER_COLOURS",
+    "GRID",
     "GROUND",
     "INK",
+    "METHOD_COLOURS",
     "NO_DEPTH",
     "NO_DEPTH_DOTS",
     "PALM",
@@ -26,10 +28,23 @@ FINGER_COLOURS: dict[str, str] = {
 }
 """Bright enough for a dark ground, and at least 20 apart in CIE L*a*b* for every kind of colour vision."""
 
+METHOD_COLOURS: tuple[str, ...] = (
+    "#56b4e9",
+    "#e69f00",
+    "#2bb58a",
+    "#f0e442",
+    "#d77fb0",
+    "#e8643c",
+    "#e8eaf0",
+    "#4a6fe3",
+)
+"""Okabe and Ito's colours, made brighter for a dark ground, in the order in which they are used."""
+
 PALM = "#c9ced9"
 INK = "#e8eaf0"
 FAINT = "#8a90a2"
 GROUND = "#12141c"
+GRID = "#2a2f3c"
 NO_DEPTH = "#1d2029"
 NO_DEPTH_DOTS = "#313747"
 
@@ -46,7 +61,7 @@ STYLE = {
     "ytick.color": FAINT,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
-    "grid.color": "#2a2f3c",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     **{f"axes3d.{axis}axis.panecolor": (1, 1, 1, 0.02) for axis in "xyz"},
 }

@@ -1,0 +1,95 @@
+"""``keras-handpose leaderboard``: published errors on a dataset, and one's own among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from keras_handpose.cli.output import messages, results
+
+if TYPE_CHECKING:
+    from keras_handpose.evaluation import LeaderboardEntry
+
+__all__ = ["leaderboard"]
+
+
+def leaderboard(
+    dataset: Annotated[str, typer.Argument(help="msra15, icvl or nyu.")],
+    mine: Annotated[Path | None, typer.Option(help="report.json of `keras-handpose evaluate`.")] = None,
+    mean_error: Annotated[float | None, typer.Option(help="A mean error of one's own in mm.")] = None,
+) -> None:
+    """Rank published mean errors, with what has to agree before two of them compare."""
+    from keras_handpose.evaluation import PROTOCOLS
+    from keras_handpose.evaluation import leaderboard as rank
+
+    own = {} if mean_error is None else {"yours": mean_error}
+    warnings = []
+    if mine is not None and dataset in PROTOCOLS:
+        placed, warnings = _read_report(mine, dataset)
+        own |= placed
+    entries = rank(dataset, own)
+    protocol = PROTOCOLS[dataset]
+    results.print(_table(entries, dataset))
+    results.print("Two figures compare only if these agree:", highlight=False)
+    for trap in protocol.traps:
+        results.print(f"- {trap}", markup=False, highlight=False)
+    for warning in warnings:
+        messages.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
+
+
+def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]:
+    """Return the mean errors of a report by name, and what speaks against comparing them."""
+    from keras_handpose.evaluation import PROTOCOLS
+
+    protocol = PROTOCOLS[dataset]
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))["results"]
+        own = {record["name"]: record["mean_error_mm"] for record in records}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no report {path}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is no report of `keras-handpose evaluate`, or it is damaged.") from None
+    warnings = []
+    for record in records:
+        name = record["name"]
+        if record.get("skeleton") != protocol.skeleton.name:
+            raise ValueError(
+                f"{path} must be of {protocol.skeleton.name}, the joints of {dataset}. "
+                f"Received: {record.get('skeleton')} ({name})."
+            )
+        if protocol.frames not in (None, record.get("frames")):
+            warnings.append(f"{name} is of {record.get('frames')} frames; {dataset}'s test set has {protocol.frames}.")
+        if record.get("frames_missed"):
+            warnings.append(f"{name} missed {record['frames_missed']} frames, which are not in its mean.")
+        if not record.get("centre_joint", True):
+            warnings.append(f"{name} leaves the centre joint out; the recomputed figures do not.")
+    return own, warnings
+
+
+def _table(entries: list[LeaderboardEntry], dataset: str) -> Table:
+    from keras_handpose.evaluation import OWN
+
+    table = Table(title=f"Mean joint error on {dataset}, mm", title_justify="left", title_style="bold")
+    table.add_column("", justify="right")
+    table.add_column("method", overflow="fold")
+    table.add_column("mm", justify="right")
+    table.add_column("year", justify="right")
+    table.add_column("source", overflow="fold")
+    table.add_column("known of its protocol", overflow="fold")
+    for place, entry in enumerate(entries, 1):
+        end = "" if entry.up_to_mm is None else f" to {entry.up_to_mm:g}"
+        table.add_row(
+            str(place),
+            escape(entry.method),
+            f"{entry.mean_error_mm:g}{end}",
+            "" if entry.year is None else str(entry.year),
+            entry.source,
+            ", ".join(entry.notes),
+            style="bold green" if entry.source == OWN else None,
+        )
+    return table
