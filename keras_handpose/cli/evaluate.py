@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
+from keras_handpose.cli.evaluation_report import depth_reader, figures_table, write_report
 from keras_handpose.cli.output import messages, results, to_json
-from keras_handpose.files import whole_file
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from keras_handpose.cameras import Camera
-    from keras_handpose.evaluation import Evaluation, GroundTruth
     from keras_handpose.skeletons import Skeleton
 
 __all__ = ["evaluate"]
-
-_FRAME_FILES = {"depth16": "*.png", "nyu": "depth_1_*.png", "npy": "*.npy"}
 
 
 def evaluate(
@@ -107,16 +98,14 @@ def evaluate(
     if json:
         typer.echo(to_json(document))
     else:
-        results.print(_table(document["results"]))
+        results.print(figures_table(document["results"]))
     for record in document["results"]:
         if record["frames_missed"]:
             _say(f"{record['name']} missed {record['frames_missed']} frames, which are in no mean. Say so beside it.")
     if output is not None:
-        read_depth = _depth_reader(truth, frames_dir, depth_format, dataset, data_dir)
-        _write_report(output, ground_truth, evaluations, document, up_to, read_depth)
-
-
-# === Arguments ===
+        read_depth = depth_reader(truth, frames_dir, depth_format, dataset, data_dir)
+        written = write_report(output, ground_truth, evaluations, document, up_to, read_depth)
+        _say(f"Wrote {', '.join(written)} to {output}")
 
 
 def _names(files: list[Path]) -> list[str]:
@@ -163,141 +152,6 @@ def _numbers(text: str, option: str, otherwise: str = "") -> list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise ValueError(f"`{option}` must be numbers with commas{otherwise}. Received: {text!r}.") from None
-
-
-# === Output ===
-
-
-def _table(records: list[dict[str, Any]]) -> Table:
-    frames, joints = records[0]["frames"], len(records[0]["per_joint_error_mm"])
-    table = Table(
-        title=f"{frames:,} frames, {joints} joints ({records[0]['skeleton']}), errors in mm",
-        title_justify="left",
-        title_style="bold",
-        caption="All joints of a frame within 40 mm; AUC: the area under that curve.",
-        caption_justify="left",
-    )
-    table.add_column("predictions", overflow="fold")
-    for column in ("mean", "without centre", "median", "tips", "worst", "<= 40 mm", "AUC", "missed"):
-        table.add_column(column, justify="right")
-    for record in records:
-        figures = (
-            record[f"{key}_error_mm"] if key != "without" else record["mean_error_without_centre_joint_mm"]
-            for key in ("mean", "without", "median", "tips", "max")
-        )
-        table.add_row(
-            escape(record["name"]),
-            *("-" if figure is None else f"{figure:.3f}" for figure in figures),
-            f"{record['success_rate_worst_joint_40_mm']:.1%}",
-            f"{record['area_under_curve']['worst_joint']:.3f}",
-            str(record["frames_missed"]),
-        )
-    return table
-
-
-def _write_report(
-    folder: Path,
-    ground_truth: Path,
-    evaluations: list[Evaluation],
-    document: dict[str, Any],
-    up_to: float,
-    read_depth: Callable[[int], np.ndarray] | None,
-) -> None:
-    from keras_handpose.plotting import plot_errors, plot_overlays
-
-    written = ["report.json", "errors.png", "curves.csv"]
-    overlays = None
-    if read_depth is not None:
-        rows, titles = _telling_rows(evaluations[0])
-        overlays = plot_overlays(evaluations, [read_depth(row) for row in rows], rows, titles=titles)
-        written.append("overlays.png")
-    with whole_file(folder / "errors.png") as path:
-        plot_errors(evaluations, up_to=up_to).savefig(path)
-    with whole_file(folder / "curves.csv") as path:
-        _write_curves(path, evaluations, up_to)
-    if overlays is not None:
-        with whole_file(folder / "overlays.png") as path:
-            overlays.savefig(path)
-    with whole_file(folder / "report.json") as path:
-        path.write_text(to_json({**document, "ground_truth": str(ground_truth)}), encoding="utf-8")
-    _say(f"Wrote {', '.join(written)} to {folder}")
-
-
-def _write_curves(path: Path, evaluations: list[Evaluation], up_to: float) -> None:
-    import numpy as np
-
-    from keras_handpose.evaluation import READINGS
-
-    thresholds = np.arange(0, up_to + 0.25, 0.5)
-    columns = {
-        f"{evaluation.name} {by}": evaluation.success_rate(thresholds, by=by)
-        for evaluation in evaluations
-        for by in READINGS
-    }
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["threshold_mm", *columns])
-        for threshold, *rates in zip(thresholds, *columns.values(), strict=True):
-            writer.writerow([f"{threshold:g}", *(f"{rate:.4f}" for rate in rates)])
-
-
-# === Frames to draw ===
-
-
-def _telling_rows(evaluation: Evaluation) -> tuple[list[int], list[str]]:
-    """Return the rows of the best, the middle and the worst frame, and what to write above them."""
-    import numpy as np
-
-    means = evaluation.errors.mean(axis=1)
-    ranked = np.argsort(means)[: max(1, int(np.isfinite(means).sum()))]  # NaN sorts last.
-    rows = {"worst": int(ranked[-1]), "middle": int(ranked[len(ranked) // 2]), "best": int(ranked[0])}
-    by_row = {row: title for title, row in rows.items()}
-    shown = [row for title, row in reversed(rows.items()) if by_row[row] == title]
-    return shown, [f"{by_row[row]}: frame {evaluation.truth.numbers[row]}" for row in shown]
-
-
-def _depth_reader(
-    truth: GroundTruth, frames_dir: Path | None, depth_format: str | None, dataset: str | None, data_dir: Path | None
-) -> Callable[[int], np.ndarray] | None:
-    """Return what reads the depth of one of the ground truth's frames by its row."""
-    if dataset is not None:
-        return _dataset_reader(truth, dataset, data_dir)
-    if frames_dir is None:
-        return None
-    from keras_handpose.evaluation import protocol_for
-    from keras_handpose.preprocessing import FRAME_FORMATS, read_depth
-
-    protocol = protocol_for(truth.skeleton)
-    format = depth_format or ("nyu" if protocol and protocol.name == "nyu" else "depth16")
-    if format not in FRAME_FORMATS:
-        raise ValueError(f"`--depth-format` must be one of {', '.join(FRAME_FORMATS)}. Received: {format!r}.")
-    if truth.image_paths is not None:
-        return lambda row: read_depth(frames_dir / truth.image_paths[row], format=format)
-    files = sorted(frames_dir.glob(_FRAME_FILES[format]))
-    if len(files) != (truth.total or len(truth)):
-        raise ValueError(
-            f"{frames_dir} must hold a file {_FRAME_FILES[format]} for each of {truth.total or len(truth)} frames, in "
-            f"their order. Received: {len(files)} files. A ground truth with image paths in front needs not all."
-        )
-    rows: Sequence[int] = truth.numbers if truth.total else range(len(truth))
-    return lambda row: read_depth(files[rows[row]], format=format)
-
-
-def _dataset_reader(truth: GroundTruth, dataset: str, data_dir: Path | None) -> Callable[[int], np.ndarray]:
-    from keras_handpose.datasets import open_dataset
-
-    if data_dir is None:
-        raise ValueError(f"Name the folder of {dataset} with --data-dir.")
-    frames = open_dataset(dataset, data_dir, split="test" if dataset in ("icvl", "nyu") else None)
-    if truth.image_paths is not None:
-        places = {path: place for place, path in enumerate(frames.paths)}
-        unknown = [path for path in truth.image_paths if path not in places]
-        if unknown:
-            raise ValueError(f"{frames.describe()} in {data_dir} has no frame {unknown[0]}.")
-        return lambda row: frames.read_depth(places[truth.image_paths[row]])
-    if truth.total not in (None, len(frames)):
-        raise ValueError(f"The ground truth has {truth.total} frames. Received: {len(frames)} ({frames.describe()}).")
-    return lambda row: frames.read_depth(int(truth.numbers[row]))
 
 
 def _say(text: str) -> None:

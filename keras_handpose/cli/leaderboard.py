@@ -72,9 +72,17 @@ def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]
 
 
 def _table(entries: list[LeaderboardEntry], dataset: str) -> Table:
-    from keras_handpose.evaluation import OWN
+    from keras_handpose.evaluation import COMMUNITY, OWN, RECOMPUTED, REPORTED
 
-    table = Table(title=f"Mean joint error on {dataset}, mm", title_justify="left", title_style="bold")
+    short = {RECOMPUTED: "recomputed", COMMUNITY: "community", REPORTED: "reported", OWN: OWN}
+    there = [source for source in short if source != OWN and any(entry.source == source for entry in entries)]
+    table = Table(
+        title=f"Mean joint error on {dataset}, mm",
+        title_justify="left",
+        title_style="bold",
+        caption="; ".join(source if short[source] in source else f"{short[source]}: {source}" for source in there),
+        caption_justify="left",
+    )
     table.add_column("", justify="right")
     table.add_column("method", overflow="fold")
     table.add_column("mm", justify="right")
@@ -86,9 +94,9 @@ def _table(entries: list[LeaderboardEntry], dataset: str) -> Table:
         table.add_row(
             str(place),
             escape(entry.method),
-            f"{entry.mean_error_mm:g}{end}",
+            f"{round(entry.mean_error_mm, 3):g}{end}",
             "" if entry.year is None else str(entry.year),
-            entry.source,
+            short[entry.source],
             ", ".join(entry.notes),
             style="bold green" if entry.source == OWN else None,
         )
