@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ NYU_FRAMES_OF_SUBJECT_1 = 2440
 _ANNOTATED = 36
 _SPLITS = ("train", "test")
 _LABELS = "joint_data.mat"
+_HEADER = b"MATLAB 5.0 MAT-file, written by keras-handpose"
 _AXES = np.array([1.0, -1.0, 1.0])  # The file's y points up; this is its own inverse.
 
 
@@ -122,8 +124,11 @@ def write_nyu(folder: str | os.PathLike, frames: Iterable[Frame], *, split: str 
     places = np.searchsorted(NYU_EVALUATED, np.arange(_ANNOTATED), side="right") - 1
     annotated = np.array(joints_xyz, np.float64).reshape(-1, len(NYU14), 3)[:, places]
     content = {"joint_xyz": (annotated * _AXES)[None], "joint_uvd": xyz_to_uvd(annotated, NYU.camera)[None]}
-    with whole_file(labels) as partial, partial.open("wb") as file:
-        savemat(file, content, do_compression=True)
+    buffer = BytesIO()
+    savemat(buffer, content, do_compression=True)
+    with whole_file(labels) as partial:
+        # SciPy dates the file in its header; the same frames make the same file.
+        partial.write_bytes(_HEADER.ljust(116) + buffer.getvalue()[116:])
     return folder
 
 

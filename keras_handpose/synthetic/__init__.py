@@ -2,12 +2,12 @@
 
 From the bottom up: `anatomy` (whose hand), `poses` (which joint angles), `kinematics` (where the joints are), `surface`
 (the skin), `rendering` (exact depth), `sensors` (what is reported of it), `scenes` (all of it before a camera),
-`crops` (what a network learns from), `files` (labelled frames on disk).
+`crops` (what a network learns from), `studio` (labelled frames of a camera), `files` (whole datasets on disk).
 """
 
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
 from keras_handpose.synthetic.crops import RIGS, Rig, iterate_crops, render_crops, sample_poses
-from keras_handpose.synthetic.files import write_frames
+from keras_handpose.synthetic.files import LAYOUTS, write_frames
 from keras_handpose.synthetic.held_out import describe_test_set, rendered_test_set
 from keras_handpose.synthetic.kinematics import LANDMARKS, PosedHands, landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.poses import HandAngles, sample_angles
@@ -18,6 +18,7 @@ from keras_handpose.synthetic.surface import cover_with_spheres
 
 __all__ = [
     "LANDMARKS",
+    "LAYOUTS",
     "RIGS",
     "SENSORS",
     "HandAngles",

@@ -69,17 +69,11 @@ def test_the_original_frame(tmp_path, view):
     np.testing.assert_array_equal(written, original)
 
 
-def test_test_frames_are_of_two_subjects(tmp_path):
-    """By their numbers, as the files do not say it; frames of 1 x 1 px would do, were they ever read."""
-    n = NYU_FRAMES_OF_SUBJECT_1 + 2
-    for split in ("train", "test"):
-        (tmp_path / split).mkdir()
-        savemat(tmp_path / split / "joint_data.mat", {"joint_xyz": np.full((1, n, 36, 3), 500.0)})
-        for i in range(1, n + 1):
-            (tmp_path / split / f"depth_1_{i:07d}.png").touch()
-    subjects = NYU(tmp_path, split="test").subjects
-    assert subjects[2439] == "1" and subjects[2440] == "2" and (subjects == "2").sum() == 2
-    assert set(NYU(tmp_path).subjects) == {""}
+def test_test_frames_are_of_two_subjects(folder, monkeypatch):
+    assert NYU_FRAMES_OF_SUBJECT_1 == 2440
+    monkeypatch.setattr("keras_handpose.datasets.nyu.NYU_FRAMES_OF_SUBJECT_1", 2)
+    assert NYU(folder, split="test").subjects.tolist() == ["1", "1", "2"]
+    assert set(NYU(write_nyu(folder, FRAMES)).subjects) == {""}
 
 
 def with_labels(**content):
@@ -140,7 +134,7 @@ def test_a_choice_that_is_not_there(folder, options, message):
 
 
 def test_an_interrupted_writing_is_no_dataset(tmp_path):
-    with pytest.raises(ValueError, match="NYU holds frames of Camera"):
+    with pytest.raises(ValueError, match="NYU holds right hands in nyu14. Received: a left hand in icvl16"):
         write_nyu(tmp_path, [FRAMES[0], made_frame(ICVL, "", 0)], split="test")
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["depth_1_0000001.png"]
     with pytest.raises(FileNotFoundError, match="interrupted"):
