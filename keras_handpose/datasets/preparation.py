@@ -90,6 +90,8 @@ def prepare(
         ([[0.0, 0.0, 400.0]], 'ground-truth')
     """
     output = Path(output)
+    if workers < 1:
+        raise ValueError(f"`workers` must be at least 1. Received: {workers}.")
     plan = CropPlan(frames=frames, centre=centre, cube=cube, size=size, skip_bad=skip_bad)
     settings = plan.settings(centre_name)
     if output.exists():
@@ -233,7 +235,7 @@ def _join_parts(plan: CropPlan, folder: Path, output: Path, settings: dict[str, 
 
 def _read_part(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as columns:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as columns:
             return dict(columns)
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
         path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -233,5 +234,5 @@ class CropStore:
     def _open(self) -> ChunkReader:
         with self._lock:
             if self._reader is None:
-                self._reader = ChunkReader(self.path, self._places)
+                self._reader = ChunkReader(io.FileIO(self.path), self._places)
             return self._reader

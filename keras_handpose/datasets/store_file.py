@@ -14,6 +14,7 @@ the file as they are and inflated here, 0.09 ms without any lock, of which threa
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -214,12 +215,12 @@ class ChunkReader:
     """Reads crops' chunks from a store's file without HDF5; several threads may do so at once.
 
     Args:
-        path: The store's file.
+        file: The store's file, open; it is closed with the reader.
         places: Where the chunks begin and how many bytes they have, shape ``(n, 2)``.
     """
 
-    def __init__(self, path: Path, places: np.ndarray) -> None:
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+    def __init__(self, file: io.FileIO, places: np.ndarray) -> None:
+        self._file = file
         self._places = places
         self._lock = threading.Lock()
 
@@ -235,6 +236,8 @@ class ChunkReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    __del__ = close
 
 
 def damaged(path: Path, why: str) -> OSError:
