@@ -1,9 +1,11 @@
 """Training as the paper did, from a store of crops, or on rendered hands."""
 
-from keras_handpose.training.data import RenderedHands, StoredCrops, TrainingData
+from keras_handpose.training.data import TrainingData
 from keras_handpose.training.fitting import is_finished, train
 from keras_handpose.training.folds import train_folds
 from keras_handpose.training.recipe import PAPER, RENDERED, Recipe
+from keras_handpose.training.rendered_hands import RenderedHands
+from keras_handpose.training.stored_crops import StoredCrops
 
 __all__ = [
     "PAPER",

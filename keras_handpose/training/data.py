@@ -1,38 +1,19 @@
-"""Where crops to train on come from, and what a trained network is judged by: a crop store, or the renderer."""
+"""What a training asks of its crops, wherever they come from."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_handpose.cameras import CAMERAS
 from keras_handpose.datasets.augmentation import Augmentation
-from keras_handpose.datasets.batches import iterate_batches
-from keras_handpose.datasets.crops import CropSource, LabelledCrops
-from keras_handpose.datasets.store import CropStore
-from keras_handpose.evaluation import joint_errors, summarise_errors, write_predictions
-from keras_handpose.skeletons import SKELETONS, Skeleton
-from keras_handpose.synthetic import (
-    describe_test_set,
-    iterate_crops,
-    render_crops,
-    rendered_test_set,
-    sample_poses,
-)
+from keras_handpose.datasets.crops import LabelledCrops
+from keras_handpose.skeletons import Skeleton
 
-__all__ = ["RenderedHands", "StoredCrops", "TrainingData", "store_name"]
-
-_CHUNK = 512  # crops that are read and predicted at a time
-_PRIOR_POSES, _PRIOR_SEED = 20_000, 11
-_VALIDATION_CROPS, _VALIDATION_SEED = 512, 7
+__all__ = ["Predict", "TrainingData"]
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """From crops ``(n, size, size, 1)`` to ``joints_unit`` ``(n, joints, 3)``."""
@@ -43,11 +24,13 @@ class TrainingData(ABC):
 
     Attributes:
         skeleton: Layout of the joints.
+        size: Edge of the crops in px.
         camera: Name of the camera in `CAMERAS`; "unnamed" if it is not there.
         cubes: The different edges of the cubes in mm, in ascending order.
     """
 
     skeleton: Skeleton
+    size: int
     camera: str
     cubes: np.ndarray
 
@@ -89,238 +72,3 @@ class TrainingData(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close what is open; it opens again when it is needed."""
-
-
-@dataclass(frozen=True)
-class StoredCrops(TrainingData):
-    """The crops of a `CropStore`, without those of some subjects, which the network is judged by.
-
-    Frames in which no hand was found have no crop: they are not trained on, and have NaN for a prediction, which the
-    figures count as ``frames_missed``.
-
-    Args:
-        path: The store.
-        leave_out: Subjects to judge by and not to train on.
-        test: A store of other frames to judge by, as of a dataset's test split, in place of subjects.
-        watched: Crops of those, at most, on which the error is measured at every checkpoint. The paper has no separate
-            validation set, and nor have we: the reported figures are the last weights', on all of those frames.
-
-    Raises:
-        ValueError: Subjects are left out and a test store is given; or, when the stores are opened, a subject is
-            unknown, nothing is left to train on, or the stores do not fit each other.
-        OSError: When they are opened: a store is missing or damaged.
-    """
-
-    path: str | os.PathLike
-    leave_out: Sequence[str] = ()
-    test: str | os.PathLike | None = field(default=None, kw_only=True)
-    watched: int = field(default=2000, kw_only=True)
-
-    def __post_init__(self) -> None:
-        names = (self.leave_out,) if isinstance(self.leave_out, str) else tuple(self.leave_out)
-        object.__setattr__(self, "leave_out", names)
-        if names and self.test is not None:
-            raise ValueError(
-                f"Pass either subjects to leave out or a test store. Received: leave_out={names}, test={self.test!r}."
-            )
-
-    @cached_property
-    def store(self) -> CropStore:
-        """The store that is trained on."""
-        return CropStore(self.path)
-
-    @cached_property
-    def indices(self) -> np.ndarray:
-        """Numbers of the crops that are trained on."""
-        return self.store.indices(leave_out=self.leave_out or None)
-
-    @cached_property
-    def judged(self) -> tuple[CropStore, np.ndarray] | None:
-        """The store that is judged by and the numbers of all its frames that are, those without a hand as well."""
-        if self.test is not None:
-            store = CropStore(self.test)
-            if (store.skeleton, store.size) != (self.store.skeleton, self.store.size):
-                raise ValueError(
-                    "Both stores must have the same joints and size of crops. Received: "
-                    + " and ".join(f"{s.skeleton.name}, {s.size} px" for s in (self.store, store))
-                    + f" in {self.path} and {self.test}."
-                )
-            return store, np.arange(len(store))
-        if self.leave_out:
-            return self.store, np.flatnonzero(np.isin(self.store.subjects, self.leave_out))
-        return None
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return self.store.skeleton
-
-    @cached_property
-    def camera(self) -> str:
-        values = self.store.cameras[self.indices[0]]
-        return next((name for name, camera in CAMERAS.items() if np.allclose(_values(camera), values)), "unnamed")
-
-    @cached_property
-    def cubes(self) -> np.ndarray:
-        return np.unique(self.store.cubes[self.indices])
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def describe(self) -> str:
-        left_out = f", {', '.join(self.leave_out)} left out" if self.leave_out else ""
-        return f"{len(self):,} crops of {store_name(self.store)}{left_out}"
-
-    def identity(self) -> dict[str, Any]:
-        test = None if self.test is None else _identity(self.judged[0])
-        return {
-            "kind": "stored crops",
-            "store": _identity(self.store),
-            "leave_out": list(self.leave_out),
-            "test": test,
-            "watched": self.watched,
-        }
-
-    def poses(self) -> np.ndarray:
-        return self.store.joints_unit[self.indices]
-
-    def batches(self, batch, *, seed, start, augmentation, workers):
-        return iterate_batches(
-            self.store,
-            batch=batch,
-            seed=seed,
-            indices=self.indices,
-            start=start,
-            augmentation=augmentation,
-            workers=workers,
-        )
-
-    def validation(self, *, workers):
-        if self.judged is None:
-            return None
-        store, frames = self.judged
-        found = frames[store.found[frames]]
-        if not len(found):
-            raise ValueError(f"In none of the frames to judge by a hand was found. Received: {self}.")
-        return store.crops(found[np.linspace(0, len(found) - 1, min(len(found), self.watched)).round().astype(int)])
-
-    def judge(self, predict, folder, *, workers):
-        if self.judged is None:
-            return None
-        store, frames = self.judged
-        found = store.found[frames]
-        joints_xyz = np.full((len(frames), len(store.skeleton), 3), np.nan)
-        joints_xyz[found] = store.unit_to_xyz(_predict(predict, store, frames[found]), frames[found])
-        truth_xyz = store.joints_xyz[frames]
-        write_predictions(folder / "predictions.txt", store.project(joints_xyz, frames))
-        write_predictions(folder / "truth.txt", store.project(truth_xyz, frames))
-        subjects = ", ".join(self.leave_out) or "all subjects"
-        return {
-            "data": f"{subjects} of {store_name(store)}",
-            **summarise_errors(joint_errors(joints_xyz, truth_xyz), store.skeleton),
-        }
-
-    def close(self):
-        self.store.close()
-        if self.judged is not None:
-            self.judged[0].close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderedHands(TrainingData):
-    """Hands that are rendered as they are needed, judged by the rendered test set.
-
-    Args:
-        samples: Crops of a pass.
-        joints: Name of the joint layout in `SKELETONS`.
-        camera: Name of the camera that the record names as the one these joints belong to; the hands are seen by many.
-        cube: Edge of the crops in mm.
-
-    Raises:
-        ValueError: A number is not positive or the layout is unknown.
-    """
-
-    samples: int = 240_000
-    joints: str = "msra21"
-    camera: str = "msra15"
-    cube: float = 250.0
-
-    def __post_init__(self) -> None:
-        if self.joints not in SKELETONS:
-            raise ValueError(f"`joints` must be one of {', '.join(SKELETONS)}. Received: {self.joints!r}.")
-        for key in ("samples", "cube"):
-            if not getattr(self, key) > 0:
-                raise ValueError(f"`{key}` must be positive. Received: {key}={getattr(self, key)}.")
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return SKELETONS[self.joints]
-
-    @property
-    def cubes(self) -> np.ndarray:
-        return np.array([self.cube])
-
-    def __len__(self) -> int:
-        return self.samples
-
-    def describe(self) -> str:
-        return f"{self.samples:,} rendered hands"
-
-    def identity(self) -> dict[str, Any]:
-        return {
-            "kind": "rendered hands",
-            "samples": self.samples,
-            "joints": self.joints,
-            "camera": self.camera,
-            "cube": self.cube,
-        }
-
-    def poses(self) -> np.ndarray:
-        return sample_poses(_PRIOR_POSES, seed=_PRIOR_SEED, skeleton=self.skeleton, cube=self.cube)
-
-    def batches(self, batch, *, seed, start, augmentation, workers):
-        return iterate_crops(
-            batch,
-            seed=seed,
-            start=start,
-            skeleton=self.skeleton,
-            cube=self.cube,
-            augmentation=augmentation,
-            workers=workers,
-        )
-
-    def validation(self, *, workers):
-        return render_crops(
-            _VALIDATION_CROPS, seed=_VALIDATION_SEED, skeleton=self.skeleton, cube=self.cube, workers=workers
-        )
-
-    def judge(self, predict, folder, *, workers):
-        crops = rendered_test_set(skeleton=self.skeleton, cube=self.cube, workers=workers)
-        to_mm = self.cube / 2
-        errors = joint_errors(predict(crops.images) * to_mm, crops.joints_unit * to_mm)
-        return {"data": describe_test_set(crops), **summarise_errors(errors, self.skeleton)}
-
-    def close(self):
-        pass
-
-
-def store_name(store: CropStore) -> str:
-    """Say what frames are in a store and where their centres come from."""
-    return f"{store.settings['dataset']} (centre: {store.settings['centre']})"
-
-
-def _predict(predict: Predict, source: CropSource, indices: np.ndarray) -> np.ndarray:
-    parts = np.split(indices, range(_CHUNK, len(indices), _CHUNK))
-    return np.concatenate([predict(source.crops(part).images) for part in parts])
-
-
-def _values(camera: Any) -> list[float]:
-    return [camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy]
-
-
-def _identity(store: CropStore) -> dict[str, Any]:
-    """Name a store by its size, its settings and a hash of what its crops are labelled with, not by its path."""
-    labels = hashlib.sha256()
-    for values in (store.joints_unit, store.centres_xyz, store.cubes, store.found):
-        labels.update(np.ascontiguousarray(values).tobytes())
-    labels.update("\n".join(map(str, store.subjects)).encode())
-    return {"frames": len(store), "labels": labels.hexdigest(), "settings": dict(store.settings)}

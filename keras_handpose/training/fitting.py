@@ -188,6 +188,7 @@ def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras
         return network(joints, prior)
     return ResidualAttentionRegressor(
         joints=joints,
+        input_shape=(data.size, data.size, 1),
         prior=None if prior is None else tuple(prior.get_weights()),
         weight_decay=recipe.weight_decay,
         **recipe.architecture,
@@ -275,11 +276,11 @@ def _publish(
 ) -> None:
     """Write the weights and their record."""
     table = CONFIGURATIONS[recipe.architecture.get("configuration", "compact")]
-    architecture = {**table, "joints": len(data.skeleton), "prior": recipe.components, **recipe.architecture}
+    fitted = {"joints": len(data.skeleton), "input_shape": (data.size, data.size, 1), "prior": recipe.components}
     weights.save(
         model,
         folder / f"{recipe.name}{weights.WEIGHTS_SUFFIX}",
-        architecture=architecture,
+        architecture={**table, **fitted, **recipe.architecture},
         skeleton=data.skeleton.name,
         camera=data.camera,
         cube=float(np.median(data.cubes)),

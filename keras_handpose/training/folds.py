@@ -12,10 +12,10 @@ import numpy as np
 
 from keras_handpose.datasets.store import CropStore
 from keras_handpose.evaluation import joint_errors, read_predictions, summarise_errors, write_predictions
-from keras_handpose.training.data import StoredCrops, store_name
 from keras_handpose.training.fitting import Network, is_finished, train
 from keras_handpose.training.recipe import PAPER, Recipe
 from keras_handpose.training.run_folder import hold_folder, write_json
+from keras_handpose.training.stored_crops import StoredCrops, store_name
 
 __all__ = ["train_folds"]
 

@@ -14,6 +14,7 @@ __all__ = ["PAPER", "RENDERED", "Recipe"]
 
 _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _SCHEDULES = ("step", "cosine")
+_SETTLED = {"joints", "input_shape", "prior", "weight_decay", "weights", "include_top"}
 _WARM_UP = 0.03  # of the steps, under "cosine"
 
 
@@ -93,9 +94,9 @@ class Recipe:
                 )
         if not self.weight_decay >= 0:
             raise ValueError(f"`weight_decay` must not be negative. Received: weight_decay={self.weight_decay}.")
-        if "prior" in self.architecture or "weight_decay" in self.architecture:
+        for key in _SETTLED & self.architecture.keys():
             raise ValueError(
-                "`architecture` must leave `prior` and `weight_decay` to the recipe's `components` and `weight_decay`. "
+                f"`architecture` must not name `{key}`, which recipe and data settle. "
                 f"Received: architecture={dict(self.architecture)}."
             )
 

@@ -40,7 +40,7 @@ def test_learning_rates(recipe, rates):
         ({"weight_decay": -1.0}, "`weight_decay` must not be negative"),
         ({"schedule": "stairs"}, "`schedule` must be one of step, cosine. Received: schedule='stairs'"),
         ({"precision": "float8"}, "`precision` must be one of float32, mixed_bfloat16, mixed_float16"),
-        ({"architecture": {"prior": 3}}, "`architecture` must leave `prior`"),
+        ({"architecture": {"prior": 3}}, "`architecture` must not name `prior`, which recipe and data settle"),
     ],
 )
 def test_impossible_recipes(wrong, message):

@@ -1,0 +1,106 @@
+"""Training on hands that are rendered as they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_handpose.evaluation import joint_errors, summarise_errors
+from keras_handpose.skeletons import SKELETONS, Skeleton
+from keras_handpose.synthetic import (
+    describe_test_set,
+    iterate_crops,
+    render_crops,
+    rendered_test_set,
+    sample_poses,
+)
+from keras_handpose.training.data import TrainingData
+
+__all__ = ["RenderedHands"]
+
+_PRIOR_POSES, _PRIOR_SEED = 20_000, 11
+_VALIDATION_CROPS, _VALIDATION_SEED = 512, 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedHands(TrainingData):
+    """Hands that are rendered as they are needed, judged by the rendered test set.
+
+    Args:
+        samples: Crops of a pass.
+        joints: Name of the joint layout in `SKELETONS`.
+        camera: Name of the camera that the record names as the one these joints belong to; the hands are seen by many.
+        cube: Edge of the crops in mm.
+
+    Raises:
+        ValueError: A number is not positive or the layout is unknown.
+    """
+
+    samples: int = 240_000
+    joints: str = "msra21"
+    camera: str = "msra15"
+    cube: float = 250.0
+
+    def __post_init__(self) -> None:
+        if self.joints not in SKELETONS:
+            raise ValueError(f"`joints` must be one of {', '.join(SKELETONS)}. Received: {self.joints!r}.")
+        for key in ("samples", "cube"):
+            if not getattr(self, key) > 0:
+                raise ValueError(f"`{key}` must be positive. Received: {key}={getattr(self, key)}.")
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return SKELETONS[self.joints]
+
+    @property
+    def size(self) -> int:
+        return 128
+
+    @property
+    def cubes(self) -> np.ndarray:
+        return np.array([self.cube])
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def describe(self) -> str:
+        return f"{self.samples:,} rendered hands"
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "kind": "rendered hands",
+            "samples": self.samples,
+            "joints": self.joints,
+            "camera": self.camera,
+            "cube": self.cube,
+        }
+
+    def poses(self) -> np.ndarray:
+        return sample_poses(_PRIOR_POSES, seed=_PRIOR_SEED, skeleton=self.skeleton, cube=self.cube)
+
+    def batches(self, batch, *, seed, start, augmentation, workers):
+        return iterate_crops(
+            batch,
+            seed=seed,
+            start=start,
+            skeleton=self.skeleton,
+            cube=self.cube,
+            augmentation=augmentation,
+            workers=workers,
+        )
+
+    def validation(self, *, workers):
+        return render_crops(
+            _VALIDATION_CROPS, seed=_VALIDATION_SEED, skeleton=self.skeleton, cube=self.cube, workers=workers
+        )
+
+    def judge(self, predict, folder, *, workers):
+        crops = rendered_test_set(skeleton=self.skeleton, cube=self.cube, workers=workers)
+        to_mm = self.cube / 2
+        errors = joint_errors(predict(crops.images) * to_mm, crops.joints_unit * to_mm)
+        return {"data": describe_test_set(crops), **summarise_errors(errors, self.skeleton)}
+
+    def close(self):
+        pass
