@@ -44,6 +44,8 @@ _ORIGINS = {
     "HandPoseEstimator": "estimator",
     "OneEuroFilter": "estimator",
     "Pose": "estimator",
+    "plot_errors": "plotting",
+    "plot_overlays": "plotting",
     "plot_pose": "plotting",
     "plot_poses": "plotting",
 }

@@ -18,6 +18,8 @@ from keras_handpose.layers import PCAPrior as PCAPrior
 from keras_handpose.layers import ResidualUnit as ResidualUnit
 from keras_handpose.models import ResidualAttentionRegressor as ResidualAttentionRegressor
 from keras_handpose.models import weights as weights
+from keras_handpose.plotting import plot_errors as plot_errors
+from keras_handpose.plotting import plot_overlays as plot_overlays
 from keras_handpose.plotting import plot_pose as plot_pose
 from keras_handpose.plotting import plot_poses as plot_poses
 from keras_handpose.preprocessing import Crop as Crop

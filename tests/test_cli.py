@@ -64,7 +64,10 @@ def frames(tmp_path) -> Path:
 def test_help_names_every_command():
     result = run("--help")
     assert result.exit_code == 0
-    assert all(f" {command} " in result.stdout for command in ("demo", "predict", "synth", "train", "weights"))
+    assert all(
+        f" {command} " in result.stdout
+        for command in ("demo", "evaluate", "leaderboard", "predict", "synth", "train", "weights")
+    )
 
 
 def test_version():
@@ -77,7 +80,8 @@ def test_without_arguments_there_is_help(command):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "predict", "weights", "weights list", "weights verify", "weights download"]
+    "command",
+    ["demo", "evaluate", "leaderboard", "predict", "weights", "weights list", "weights verify", "weights download"],
 )
 def test_every_command_explains_itself(command):
     result = run(*command.split(), "--help")

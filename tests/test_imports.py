@@ -100,7 +100,7 @@ def test_the_hall_is_lazy():
     [
         *(
             f"import keras_handpose.{room}"
-            for room in ("cameras", "skeletons", "preprocessing", "synthetic", "plotting", "estimator")
+            for room in ("cameras", "skeletons", "preprocessing", "synthetic", "plotting", "estimator", "evaluation")
         ),
         "import keras_handpose.models.presets, keras_handpose.models.weights",
         "import keras_handpose as khp; khp.weights.list(), khp.detect_hand, khp.CAMERAS, khp.MSRA21",
@@ -112,6 +112,11 @@ def test_the_hall_is_lazy():
 def test_no_framework_is_loaded_for(statement):
     loaded = run(f"import sys\n{statement}\nprint('loaded:', *sys.modules)").rpartition("loaded:")[2].split()
     assert not FRAMEWORKS & set(loaded)
+
+
+def test_evaluation_draws_nothing():
+    loaded = run("import sys, keras_handpose.evaluation; print(*sys.modules)").split()
+    assert not {"matplotlib", "scipy", "h5py"} & set(loaded)
 
 
 @pytest.mark.parametrize("name", keras_handpose.__all__)

@@ -81,6 +81,7 @@ def evaluate(
     )
     if subset is not None or frames is not None:
         truth = truth.select(subset or _part(frames))
+    read_depth = depth_reader(truth, frames_dir, depth_format, dataset, data_dir)
     evaluations = [
         evaluate_file(
             truth,
@@ -101,9 +102,11 @@ def evaluate(
         results.print(figures_table(document["results"]))
     for record in document["results"]:
         if record["frames_missed"]:
-            _say(f"{record['name']} missed {record['frames_missed']} frames, which are in no mean. Say so beside it.")
+            _say(
+                f"{record['name']} missed {record['frames_missed']:,} of {record['frames']:,} frames. "
+                "They are bad frames in the success rates and in no mean: say so beside it."
+            )
     if output is not None:
-        read_depth = depth_reader(truth, frames_dir, depth_format, dataset, data_dir)
         written = write_report(output, ground_truth, evaluations, document, up_to, read_depth)
         _say(f"Wrote {', '.join(written)} to {output}")
 

@@ -153,7 +153,9 @@ class GroundTruth:
                 raise ValueError(
                     f"{path} has no subject {', '.join(unknown)}. Its subjects are: {', '.join(np.unique(there))}."
                 )
-            numbers = np.arange(len(there)) if subjects is None else np.flatnonzero(np.isin(there, subjects))
+            # A frame that could not be read when the store was made has no truth.
+            known = np.isfinite(store.joints_xyz).all(axis=(1, 2))
+            numbers = np.flatnonzero(known if subjects is None else known & np.isin(there, subjects))
             rows, indices = np.unique(np.asarray(store.cameras)[numbers], axis=0, return_inverse=True)
             names = ("width", "height", "fx", "fy", "cx", "cy")
             return cls(

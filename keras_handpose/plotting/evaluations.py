@@ -130,7 +130,7 @@ def plot_overlays(
 
 
 def _label(evaluation: Evaluation) -> str:
-    missed = f", {evaluation.missed.sum():,} frames missed" if evaluation.missed.any() else ""
+    missed = f", {evaluation.missed.sum():,} missed" if evaluation.missed.any() else ""
     return f"{evaluation.name}: {evaluation.mean_error:.2f} mm{missed}"
 
 
@@ -162,6 +162,9 @@ def _draw_curves(
     for i, (evaluation, colour) in enumerate(zip(evaluations, colours, strict=True)):
         dashes = "-" if i < len(METHOD_COLOURS) else "--"
         axes.plot(thresholds, evaluation.success_rate(thresholds, by=by), dashes, color=colour, lw=1.9)
+        area = f"area {evaluation.area_under_curve(up_to=up_to, by=by):.3f}"
+        height = 0.05 + 0.065 * (len(evaluations) - 1 - i)
+        axes.text(0.97, height, area, color=colour, size=8, ha="right", transform=axes.transAxes)
     axes.set(xlim=(0, up_to), ylim=(0, 1.01), xlabel="threshold, mm")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _tidy(axes)
@@ -183,9 +186,16 @@ def _draw_overlay(axes: Axes, evaluation: Evaluation, depth: np.ndarray, row: in
     true_uv, predicted_uv = (xyz_to_uvd(joints_xyz, camera)[:, :2] for joints_xyz in (true_xyz, predicted_xyz))
     near, far = true_xyz[:, 2].min() - 30, true_xyz[:, 2].max() + 30
     pixel = (near + far) / 2 / camera.fx
-    draw_depth(axes, np.where(np.isfinite(depth) & (depth > 0), depth, np.nan), near, far, pixel=pixel)
     middle = (true_uv.min(axis=0) + true_uv.max(axis=0)) / 2
     reach = max(np.ptp(true_uv, axis=0).max() * _MARGIN, 120 / pixel) / 2
+
+    # Only what will be seen is drawn.
+    left, top = np.maximum(middle - reach, 0).astype(int)
+    right, bottom = np.minimum(middle + reach + 2, depth.shape[::-1]).astype(int)
+    seen = depth[top : max(bottom, top + 1), left : max(right, left + 1)]
+    corner = np.array([left, top])
+    draw_depth(axes, np.where(np.isfinite(seen) & (seen > 0), seen, np.nan), near, far, pixel=pixel)
+    middle, true_uv, predicted_uv = middle - corner, true_uv - corner, predicted_uv - corner
     axes.set(xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] + reach, middle[1] - reach))
     if np.isfinite(predicted_uv).all():
         draw_skeleton(axes, predicted_uv, truth.skeleton, scale=1.0)
