@@ -108,7 +108,7 @@ def write_store(
         settings: How the store came to be; what JSON can hold.
     """
     collected: dict[str, list[np.ndarray]] = {name: [] for name in TABLES}
-    with whole_file(path) as partial, h5py.File(partial, "w-", libver=("v110", "v110")) as file:
+    with whole_file(path) as partial, h5py.File(partial, "w-", libver=("earliest", "v110")) as file:
         crops = file.create_dataset(
             "crops",
             (count, size, size),
