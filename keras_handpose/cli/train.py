@@ -1,58 +1,219 @@
-"""``keras-handpose train``: weights from rendered hands."""
+"""``keras-handpose train``: a network from a crop store, from a dataset's files, or from rendered hands."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keras_handpose.cli.output import load_keras, messages
+from keras_handpose.cli.prepare import prepare
+
+if TYPE_CHECKING:
+    from keras_handpose.training import Recipe
 
 __all__ = ["train"]
 
 
-def train(
-    output: Annotated[Path, typer.Argument(help="Folder of the run. A run that was interrupted there goes on.")],
-    name: Annotated[str, typer.Option(help="What the weights will be called.")] = "trained",
-    skeleton: Annotated[str, typer.Option(help="Joints to learn: msra21, icvl16 or nyu14.")] = "msra21",
-    cube: Annotated[float, typer.Option(help="Edge of the crops in mm.")] = 250.0,
-    samples: Annotated[int, typer.Option(help="Crops to train on; each is seen once.", min=1)] = 240_000,
-    batch: Annotated[int, typer.Option(help="Crops a step.", min=1)] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Peak of Adam's learning rate.")] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(help="Factor of the L2 penalty on kernels; 3e-4 in the paper.")] = 0.0,
-    components: Annotated[int, typer.Option(help="Components of the pose prior; 0 for no prior.", min=0)] = 45,
-    attention: Annotated[bool, typer.Option(help="With or without the mask branches.")] = True,
-    trunk_units: Annotated[int | None, typer.Option("-t", help="Residual units in each trunk.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Source of all randomness.")] = 0,
-    workers: Annotated[int, typer.Option(help="Threads that render.", min=1)] = 2,
-) -> None:
-    """Render hands, fit the pose prior and train a network, with the error in mm as it goes.
+def _data(*, help: str, default: str | bool = True) -> Any:
+    return typer.Option(help=help, rich_help_panel="Data", show_default=default)
 
-    Writes NAME.weights.h5 and its record NAME.json to the folder, for `--weights` and
-    `ResidualAttentionRegressor(weights=...)`. Killed at any moment, the same command goes on from the last checkpoint.
+
+def _recipe(*names: str, help: str, default: str | bool = True) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Recipe", show_default=default)
+
+
+def _augmentation(*, help: str) -> Any:
+    return typer.Option(help=help, rich_help_panel="Augmentation", show_default="none")
+
+
+def train(
+    output: Annotated[Path, typer.Option(help="Folder of the run. A run that was interrupted there goes on.")],
+    store: Annotated[Path | None, _data(help="Crops to train on, as `prepare` writes them.")] = None,
+    test_store: Annotated[Path | None, _data(help="Crops to judge by, of a dataset's test split.")] = None,
+    dataset: Annotated[str | None, _data(help="msra15, icvl, nyu or frames: prepare its crops in the folder.")] = None,
+    data_dir: Annotated[Path | None, _data(help="Folder of the dataset's own files.")] = None,
+    centre: Annotated[str | None, _data(help="With --dataset: com or ground-truth.", default="com")] = None,
+    cube: Annotated[
+        str | None, _data(help="Edge of the cubes in mm; with --dataset, as for `prepare`.", default="250")
+    ] = None,
+    leave_out: Annotated[
+        str | None, _data(help="Subjects to judge by and not to train on, such as P0 or P0,P3.")
+    ] = None,
+    folds: Annotated[str | None, _data(help="all: leave out every subject once and join the predictions.")] = None,
+    samples: Annotated[int | None, _data(help="Rendered hands: crops to train on.", default="240000")] = None,
+    skeleton: Annotated[str | None, _data(help="Rendered hands: msra21, icvl16 or nyu14.", default="msra21")] = None,
+    name: Annotated[str | None, _recipe(help="What the weights will be called.", default="trained")] = None,
+    configuration: Annotated[str | None, _recipe(help="compact or paper: widths and units.", default="compact")] = None,
+    architecture: Annotated[
+        str | None, _recipe(help="More arguments of ResidualAttentionRegressor, as JSON, such as '{\"t\": 2}'.")
+    ] = None,
+    attention: Annotated[bool, _recipe("--attention/--no-attention", help="Whether to have mask branches.")] = True,
+    components: Annotated[
+        int | None, _recipe(help="Components of the pose prior; 0 for none.", default="30; rendered: 45")
+    ] = None,
+    batch: Annotated[int | None, _recipe(help="Crops a step.", default="128; rendered: 64")] = None,
+    epochs: Annotated[int | None, _recipe(help="Passes over the crops.", default="70; rendered: 1")] = None,
+    learning_rate: Annotated[
+        float | None, _recipe(help="Adam's, at its highest.", default="1e-4; rendered: 1e-3")
+    ] = None,
+    schedule: Annotated[
+        str | None, _recipe(help="step: one drop; cosine: up and down.", default="step; rendered: cosine")
+    ] = None,
+    drop_epoch: Annotated[int | None, _recipe(help="Passes before the drop.", default="30")] = None,
+    drop: Annotated[float | None, _recipe(help="What it multiplies the learning rate by.", default="0.1")] = None,
+    weight_decay: Annotated[
+        float | None, _recipe(help="Factor of the L2 term on kernels.", default="3e-4; rendered: 0")
+    ] = None,
+    huber_delta: Annotated[
+        float | None,
+        _recipe(help="Error in the unit cube from where the loss is linear; 0: never.", default="0; rendered: 0.1"),
+    ] = None,
+    precision: Annotated[
+        str | None, _recipe(help="float32, mixed_bfloat16 or mixed_float16.", default="float32")
+    ] = None,
+    seed: Annotated[int | None, _recipe(help="Source of all randomness.", default="0")] = None,
+    deterministic: Annotated[
+        bool, _recipe("--deterministic", help="The same bits also after a kill; may be slower.")
+    ] = False,
+    checkpoint_steps: Annotated[
+        int | None, _recipe(help="Most steps between checkpoints.", default="a pass; rendered: 100")
+    ] = None,
+    rotation: Annotated[float, _augmentation(help="Largest angle in degrees.")] = 0.0,
+    scale: Annotated[float, _augmentation(help="Largest relative change of the cube.")] = 0.0,
+    jitter_mm: Annotated[float, _augmentation(help="Standard deviation of the centre in mm.")] = 0.0,
+    noise_mm: Annotated[float, _augmentation(help="Standard deviation of the depth in mm.")] = 0.0,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard, too.")] = False,
+    workers: Annotated[int, typer.Option(help="Threads that read or render crops.", min=1)] = 2,
+) -> None:
+    """Fit the pose prior and train a network, with the error in mm as it goes.
+
+    From a store or a dataset, as the paper did; with neither, on rendered hands. The folder gets NAME.weights.h5 and
+    its record for `--weights` and `ResidualAttentionRegressor(weights=...)`, the checkpoints last.keras and best.keras,
+    log.csv, and for the frames that the network is judged by errors.json, predictions.txt and truth.txt. Killed at any
+    moment, the same command goes on.
     """
+    options = dict(locals())
+    _check_sources(options)
+    if dataset is not None:
+        store, test_store = _prepare(options)
     with messages.status("Loading Keras"):
         load_keras()
-        from keras_handpose.training import RenderedTraining
-        from keras_handpose.training import train as train_on_rendered_hands
+        from keras_handpose import training
 
-    architecture = {} if attention else {"attention": False}
-    if trunk_units is not None:
-        architecture["t"] = trunk_units
-    plan = RenderedTraining(
-        name=name,
-        skeleton=skeleton,
-        cube=cube,
-        samples=samples,
-        batch=batch,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        components=components or None,
-        architecture=architecture,
-        seed=seed,
-    )
-    train_on_rendered_hands(output, plan, workers=workers)
-    messages.print(
-        f"Wrote {output / f'{name}.weights.h5'} and its record {output / f'{name}.json'}", highlight=False, markup=False
-    )
+    recipe = _recipe_of(training.PAPER if store else training.RENDERED, options)
+    run = {"workers": workers, "tensorboard": tensorboard}
+    if folds:
+        _report(training.train_folds(output, store, recipe, **run), output)
+        return
+    if store:
+        data = training.StoredCrops(store, leave_out=_names(leave_out), test=test_store)
+    else:
+        given = {"samples": samples, "joints": skeleton, "cube": _edge(cube)}
+        data = training.RenderedHands(**{key: value for key, value in given.items() if value is not None})
+    training.train(output, data, recipe, **run)
+    errors = output / "errors.json"
+    _report(json.loads(errors.read_text(encoding="utf-8")) if errors.exists() else None, output)
+
+
+_PARTNERS = {
+    "test_store": ("store",),
+    "data_dir": ("dataset",),
+    "centre": ("dataset",),
+    "leave_out": ("store", "dataset"),
+    "folds": ("store", "dataset"),
+}
+_RIVALS = (
+    ("store", "dataset"),
+    ("folds", "leave_out"),
+    ("folds", "test_store"),
+    ("leave_out", "test_store"),
+    ("store", "cube"),
+    *((source, option) for source in ("store", "dataset") for option in ("samples", "skeleton")),
+)
+
+
+def _check_sources(options: dict[str, Any]) -> None:
+    """See that the options that say what to train on go together."""
+    given = {key for key, value in options.items() if value is not None}
+    for option, partners in _PARTNERS.items():
+        if option in given and not given & {*partners}:
+            raise ValueError(f"{_flag(option)} goes with {' or '.join(map(_flag, partners))}. Received: neither.")
+    if "dataset" in given and "data_dir" not in given:
+        raise ValueError("--dataset goes with --data-dir, the folder of its files. Received: no --data-dir.")
+    for one, other in _RIVALS:
+        if {one, other} <= given:
+            raise ValueError(f"{_flag(one)} and {_flag(other)} do not go together. Received: both.")
+    if options["folds"] not in (None, "all"):
+        raise ValueError(f"--folds must be all; for one fold there is --leave-out. Received: {options['folds']!r}.")
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def _prepare(options: dict[str, Any]) -> tuple[Path, Path | None]:
+    """Crop a dataset to stores in the run's folder; the second is its test split, if that is what judges."""
+    from keras_handpose.datasets import DATASETS
+
+    name, output = options["dataset"], options["output"]
+    given = {key: options[key] for key in ("centre", "cube", "workers") if options[key] is not None}
+    splits = ("train", "test") if name in DATASETS and "split" in signature(DATASETS[name]).parameters else (None,)
+    if options["leave_out"] or options["folds"]:
+        splits = splits[:1]
+    stores = [output / f"{name}{f'-{split}' if split else ''}.h5" for split in splits]
+    for split, store in zip(splits, stores, strict=True):
+        prepare(name, options["data_dir"], store, split=split, **given)
+    return stores[0], stores[1] if len(stores) > 1 else None
+
+
+def _recipe_of(defaults: Recipe, options: dict[str, Any]) -> Recipe:
+    """Change a recipe where the options say so."""
+    from keras_handpose.datasets import Augmentation
+
+    values = {f.name: options[f.name] for f in fields(defaults) if options.get(f.name) is not None}
+    # On the command line, 0 stands for None.
+    values |= {key: values[key] or None for key in ("components", "huber_delta") if key in values}
+    amounts = {f.name: options[f.name] for f in fields(Augmentation)}
+    if any(amounts.values()):
+        values["augmentation"] = Augmentation(**amounts)
+    return replace(defaults, **{**values, "architecture": _architecture(options)})
+
+
+def _architecture(options: dict[str, Any]) -> dict[str, Any]:
+    try:
+        architecture = json.loads(options["architecture"] or "{}")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--architecture must be JSON: {error}. Received: {options['architecture']}") from None
+    if not isinstance(architecture, dict):
+        raise ValueError(f"--architecture must be a JSON object. Received: {options['architecture']}")
+    if options["configuration"] is not None:
+        architecture["configuration"] = options["configuration"]
+    return architecture if options["attention"] else {**architecture, "attention": False}
+
+
+def _edge(cube: str | None) -> float | None:
+    try:
+        return None if cube is None else float(cube)
+    except ValueError:
+        raise ValueError(f"--cube must be a number of mm for rendered hands. Received: {cube!r}.") from None
+
+
+def _names(names: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",")) if names else ()
+
+
+def _report(figures: dict[str, Any] | None, output: Path) -> None:
+    """Say where everything is, and how good it is."""
+    if figures is not None:
+        messages.print(
+            f"Mean error {figures['mean_error_mm']:.2f} mm on {figures['frames']:,} frames: {figures['data']}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    messages.print(f"Wrote {output}", highlight=False, markup=False, soft_wrap=True)

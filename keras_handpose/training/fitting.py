@@ -74,16 +74,18 @@ def train(
         The trained model. Without `network`, ``ResidualAttentionRegressor(weights=".../NAME.weights.h5")`` is the same.
 
     Raises:
-        ValueError: The folder holds a run of another plan, or recipe and data do not fit each other.
+        ValueError: The folder holds a run of another plan, recipe and data do not fit each other, or TensorBoard is
+            asked for but not installed.
         OSError: Another process is at work in the folder, or the crops cannot be read.
-        ImportError: TensorBoard is asked for but not installed.
 
     Example:
         ``train("runs/p0", StoredCrops("msra15.h5", leave_out=["P0"]))`` trains as the paper did.
     """
     folder = Path(output)
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ImportError("`tensorboard=True` needs TensorBoard. Install it with: pip install tensorboard")
+        raise ValueError(
+            "`tensorboard=True` needs TensorBoard, which is not installed. Install it with pip install tensorboard."
+        )
     steps = _steps(data, recipe)  # Data that cannot be trained on are refused before anything is written.
     with closing(data), hold_folder(folder):
         settle_plan(folder, _plan(data, recipe, network))

@@ -149,6 +149,12 @@ def test_impossible_data(store):
         RenderedHands(samples=0)
 
 
+def test_tensorboard_is_asked_for_where_it_is_missing(tmp_path, store, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="needs TensorBoard, which is not installed. Install it with pip install"):
+        quiet(tmp_path, StoredCrops(store), RECIPE, network=network, tensorboard=True)
+
+
 # === Variants ===
 
 

@@ -1,0 +1,87 @@
+"""`keras-handpose train`: where crops come from, what goes together, and the chain from frames to figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+from tiny import make_store
+from typer.testing import CliRunner
+
+import keras_handpose as khp
+from keras_handpose.cli import app
+from keras_handpose.training import PAPER, RENDERED
+
+TINY = {"filters": [4], "poolings": [1], "stem": [4, 3], "top_filters": [4], "hidden": 8}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--dataset msra15", "--dataset goes with --data-dir"),
+        ("--data-dir somewhere", "--data-dir goes with --dataset. Received: neither."),
+        ("--leave-out P0", "--leave-out goes with --store or --dataset"),
+        ("--test-store b.h5", "--test-store goes with --store"),
+        ("--store a.h5 --dataset msra15 --data-dir d", "--store and --dataset do not go together"),
+        ("--store a.h5 --folds all --leave-out P0", "--folds and --leave-out do not go together"),
+        ("--store a.h5 --samples 5", "--store and --samples do not go together"),
+        ("--store a.h5 --cube 200", "--store and --cube do not go together"),
+        ("--store a.h5 --folds 3", "--folds must be all"),
+        ("--dataset msra --data-dir d", "There is no dataset 'msra'. Choose one of msra15"),
+        ("--store a.h5", "a.h5"),
+        ("--cube wide", "--cube must be a number of mm for rendered hands. Received: 'wide'."),
+        ("--architecture {", "--architecture must be JSON"),
+        ("--architecture [1]", "--architecture must be a JSON object. Received: [1]"),
+        ("--precision float8", "`precision` must be one of float32"),
+        ("--rotation 200", "`rotation` must be"),
+    ],
+)
+def test_what_does_not_go_together_is_said(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    result = run("--output", "run", *options.split())
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_defaults_are_the_recipes(tmp_path, monkeypatch, store):
+    """What is not given comes from the paper for a store, and from the recipe for rendered hands without one."""
+    seen = []
+    monkeypatch.setattr("keras_handpose.training.train", lambda output, data, recipe, **_: seen.append((data, recipe)))
+    path = tmp_path / "palms.h5"
+    make_store(path, frames=6).close()
+    source = ["--store", path, "--leave-out", "P0, P2"] if store else ["--samples", "640", "--cube", "200"]
+    options = ["--epochs", 3, "--components", 0, "--no-attention", "--rotation", 10, "--architecture", '{"t": 2}']
+    result = run("--output", tmp_path / "run", *source, *options)
+    assert result.exit_code == 0, result.stderr
+    ((data, recipe),) = seen
+    changed = {key for key, value in asdict(recipe).items() if value != asdict(PAPER if store else RENDERED)[key]}
+    assert changed == {"epochs", "components", "architecture", "augmentation"}
+    assert recipe.architecture == {"t": 2, "attention": False} and recipe.components is None
+    if store:
+        assert data.leave_out == ("P0", "P2")
+    else:
+        assert (data.samples, data.cube, data.joints) == (640, 200.0, "msra21")
+
+
+@pytest.mark.slow
+def test_from_a_datasets_files_to_figures(tmp_path):
+    frames, output = tmp_path / "msra15", tmp_path / "run"
+    synth = ["synth", str(frames), "--layout", "msra15", "--frames", "34", "--subjects", "2"]
+    assert CliRunner().invoke(app, synth).exit_code == 0
+    options = ["--leave-out", "P1", "--batch", 4, "--epochs", 2, "--components", 5, "--architecture", json.dumps(TINY)]
+    command = ["--output", output, "--dataset", "msra15", "--data-dir", frames, *options]
+    result = run(*command)
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads((output / "errors.json").read_text())
+    assert f"Mean error {figures['mean_error_mm']:.2f} mm on 17 frames: P1 of MSRA15" in " ".join(result.stderr.split())
+    assert khp.ResidualAttentionRegressor(weights=output / "trained.weights.h5").output_shape == (None, 21, 3)
+    again = run(*command)
+    assert again.exit_code == 0, again.stderr
+    assert json.loads((output / "errors.json").read_text()) == figures
