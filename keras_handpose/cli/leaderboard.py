@@ -28,9 +28,9 @@ def leaderboard(
     from keras_handpose.evaluation import leaderboard as rank
 
     own = {} if mean_error is None else {"yours": mean_error}
-    warnings = []
+    remarks = []
     if mine is not None and dataset in PROTOCOLS:
-        placed, warnings = _read_report(mine, dataset)
+        placed, remarks = _read_report(mine, dataset)
         own |= placed
     entries = rank(dataset, own)
     protocol = PROTOCOLS[dataset]
@@ -38,12 +38,12 @@ def leaderboard(
     results.print("Two figures compare only if these agree:", highlight=False)
     for trap in protocol.traps:
         results.print(f"- {trap}", markup=False, highlight=False)
-    for warning in warnings:
-        messages.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
+    for remark in remarks:
+        messages.print(remark, markup=False, highlight=False, soft_wrap=True)
 
 
 def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]:
-    """Return the mean errors of a report by name, and what speaks against comparing them."""
+    """Return the mean errors of a report by name, and what to know before comparing them."""
     from keras_handpose.evaluation import PROTOCOLS
 
     protocol = PROTOCOLS[dataset]
@@ -54,7 +54,7 @@ def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]
         raise FileNotFoundError(f"There is no report {path}.") from None
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is no report of `keras-handpose evaluate`, or it is damaged.") from None
-    warnings = []
+    remarks = []
     for record in records:
         name = record["name"]
         if record.get("skeleton") != protocol.skeleton.name:
@@ -63,12 +63,15 @@ def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]
                 f"Received: {record.get('skeleton')} ({name})."
             )
         if protocol.frames not in (None, record.get("frames")):
-            warnings.append(f"{name} is of {record.get('frames')} frames; {dataset}'s test set has {protocol.frames}.")
+            remarks.append(f"{name} is of {record.get('frames')} frames; {dataset}'s test set has {protocol.frames}.")
         if record.get("frames_missed"):
-            warnings.append(f"{name} missed {record['frames_missed']} frames, which are not in its mean.")
+            remarks.append(f"{name} missed {record['frames_missed']} frames, which are not in its mean.")
         if not record.get("centre_joint", True):
-            warnings.append(f"{name} leaves the centre joint out; the recomputed figures do not.")
-    return own, warnings
+            remarks.append(f"{name} leaves the centre joint out; the recomputed figures do not.")
+        elif record.get("mean_error_without_centre_joint_mm") is not None:
+            without = record["mean_error_without_centre_joint_mm"]
+            remarks.append(f"{name} without the centre joint, as the paper has it: {without:.3f} mm.")
+    return own, remarks
 
 
 def _table(entries: list[LeaderboardEntry], dataset: str) -> Table:

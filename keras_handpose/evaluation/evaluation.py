@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Evaluation:
     truth: GroundTruth
     predicted_xyz: np.ndarray
     centre_joint: bool = True
+    _all_errors: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_all_errors", joint_errors(self.predicted_xyz, self.truth.joints_xyz))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_errors", "plot_overlays"]
 
+_LEGEND_COLUMNS = 4
 _MARGIN = 1.2  # An overlay's window against the extent of the true hand.
 
 
@@ -57,10 +58,15 @@ def plot_errors(evaluations: Sequence[Evaluation], *, up_to: float = 80.0, title
     truth = evaluations[0].truth
     colours = [METHOD_COLOURS[i % len(METHOD_COLOURS)] for i in range(len(evaluations))]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(15.0, 5.0), dpi=110, facecolor=GROUND)
+        below = 0.85 + 0.25 * -(-len(evaluations) // _LEGEND_COLUMNS)  # Inches, for joints' names and the legend.
+        height = below + 3.9
+        figure = Figure(figsize=(15.0, height), dpi=110, facecolor=GROUND)
         FigureCanvasAgg(figure)
-        figure.text(0.02, 0.945, title or f"{len(truth):,} frames, {truth.skeleton.name}", size=12, weight="bold")
-        columns = figure.add_gridspec(1, 3, width_ratios=(1.7, 1, 1), left=0.045, right=0.985, bottom=0.22, top=0.83)
+        title = title or f"{len(truth):,} frames, {truth.skeleton.name}"
+        figure.text(0.02, 1 - 0.28 / height, title, size=12, weight="bold")
+        columns = figure.add_gridspec(
+            1, 3, width_ratios=(1.7, 1, 1), left=0.045, right=0.985, bottom=below / height, top=1 - 0.85 / height
+        )
         bars, worst, mean = (figure.add_subplot(column, facecolor=GROUND) for column in columns)
         _draw_bars(bars, evaluations, colours)
         _draw_curves(worst, evaluations, colours, up_to, by="worst_joint")
@@ -73,7 +79,12 @@ def plot_errors(evaluations: Sequence[Evaluation], *, up_to: float = 80.0, title
             axes.set_title(text, loc="left", size=9.5, color=FAINT)
         handles = [Line2D([], [], color=colour, lw=4, solid_capstyle="round") for colour in colours]
         figure.legend(
-            handles, map(_label, evaluations), loc="lower center", ncols=min(4, len(handles)), frameon=False, fontsize=9
+            handles,
+            map(_label, evaluations),
+            loc="lower center",
+            ncols=min(_LEGEND_COLUMNS, len(handles)),
+            frameon=False,
+            fontsize=9,
         )
     return figure
 
@@ -162,6 +173,8 @@ def _draw_curves(
     for i, (evaluation, colour) in enumerate(zip(evaluations, colours, strict=True)):
         dashes = "-" if i < len(METHOD_COLOURS) else "--"
         axes.plot(thresholds, evaluation.success_rate(thresholds, by=by), dashes, color=colour, lw=1.9)
+        if len(evaluations) > 8:
+            continue
         area = f"area {evaluation.area_under_curve(up_to=up_to, by=by):.3f}"
         height = 0.05 + 0.065 * (len(evaluations) - 1 - i)
         axes.text(0.97, height, area, color=colour, size=8, ha="right", transform=axes.transAxes)

@@ -92,10 +92,10 @@ def test_a_published_file_takes_a_tenth_of_a_second(published):
     truth = GroundTruth.read(published / "nyu" / "nyu_test_groundtruth_label.txt")
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         evaluate(truth, published / "nyu" / "ICCV15_NYU_Feedback.txt").to_dict()
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3  # 0.1 s on a quiet machine: benchmarks/evaluation.py.
+        seconds.append(time.thread_time() - start)
+    assert min(seconds) < 0.2  # On a quiet machine much less than 0.1 s: benchmarks/evaluation.py.
 
 
 # === Figures of an evaluation ===
