@@ -60,7 +60,7 @@ class MSRA15(Dataset):
         gestures: Names of the gestures to read, by default all that are there.
 
     Raises:
-        FileNotFoundError: There is no such dataset, subject, gesture, or a labelled frame's file is missing.
+        FileNotFoundError: There is no such dataset, subject or gesture, or a label file or labelled frame is missing.
         ValueError: A label file has other lines than it announces, a line without 63 finite numbers, or joints behind
             the camera.
 
@@ -100,8 +100,13 @@ class MSRA15(Dataset):
         for subject in subjects or MSRA15_SUBJECTS:
             for gesture in self._gestures or MSRA15_GESTURES:
                 labels = self.folder / subject / gesture / _LABELS
-                if not labels.is_file():
+                if not labels.parent.is_dir():
                     continue
+                if not labels.is_file():
+                    raise FileNotFoundError(
+                        f"There is no label file {labels}, though its folder is there: its writing was interrupted, or "
+                        "it was unpacked in part. Unpack the dataset's archive, or write it, anew."
+                    )
                 joints_xyz.append(_read_labels(labels))
                 frames = [f"{i:06d}_depth.bin" for i in range(len(joints_xyz[-1]))]
                 require_frames(labels.parent, frames, labels=labels)
@@ -112,8 +117,7 @@ class MSRA15(Dataset):
         if not paths or missing:
             raise FileNotFoundError(
                 f"There are no labelled frames of MSRA15{', ' * bool(missing) + ', '.join(missing)} in {self.folder}. "
-                f"Pass the folder that holds P0 to P8, unpacked: P0/1/{_LABELS} and so on. One without label files may "
-                "be a folder whose writing was interrupted."
+                f"Pass the folder that holds P0 to P8, unpacked: P0/1/{_LABELS} and so on."
             )
         self.joints_xyz = np.concatenate(joints_xyz)
         self.subjects = np.array(names)
