@@ -4,8 +4,8 @@
 
 The file that is timed has 8,252 frames of 14 joints with three decimals, as published ones have; it is made up, so that
 anybody can repeat it. Reading it line by line, as the community's tool does, and with `numpy.loadtxt` take turns with
-our reading. Each figure is the fastest and the median of fresh calls, by the wall clock, and the fastest by the time that
-the processor gave to this thread, which says what else the machine did.
+our reading. Each figure is the fastest and the median of fresh calls by the wall clock, and the fastest by the time
+that the processor gave to this thread, which says what else the machine did.
 
 Where the environment variable KERAS_HANDPOSE_TEST_DATA names a folder with published predictions (``eval/icvl``,
 ``eval/nyu``), their mean errors are computed too.

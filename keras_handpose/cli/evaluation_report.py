@@ -140,13 +140,13 @@ def depth_reader(
     if truth.image_paths is not None:
         return lambda row: read_depth(frames_dir / truth.image_paths[row], format=format)
     files = sorted(frames_dir.glob(_FRAME_FILES[format]))
-    if len(files) != (truth.total or len(truth)):
+    if len(files) not in (truth.total, len(truth)):
         raise ValueError(
-            f"{frames_dir} must hold a file {_FRAME_FILES[format]} for each of {truth.total or len(truth)} frames, in "
-            f"their order. Received: {len(files)} files. A ground truth with image paths in front needs not all."
+            f"{frames_dir} must hold a file {_FRAME_FILES[format]} for each of {len(truth)} frames, in their order. "
+            f"Received: {len(files)} files. A ground truth with image paths in front does not need them all."
         )
-    rows: Sequence[int] = truth.numbers if truth.total else range(len(truth))
-    return lambda row: read_depth(files[rows[row]], format=format)
+    of_rows: Sequence[int] = truth.numbers if len(files) == truth.total else range(len(truth))
+    return lambda row: read_depth(files[of_rows[row]], format=format)
 
 
 def _dataset_reader(truth: GroundTruth, dataset: str, data_dir: Path | None) -> Callable[[int], np.ndarray]:

@@ -172,7 +172,7 @@ def _of_frames(joints: np.ndarray, truth: GroundTruth, source: str) -> np.ndarra
     frames = len(joints)
     if frames == len(truth):
         return joints
-    if frames == truth.total or (truth.total is None and frames > truth.numbers.max()):
+    if frames == truth.total and frames > truth.numbers.max():
         return joints[truth.numbers]
     if frames == truth.found.sum():
         of_all = np.full((len(truth), *joints.shape[1:]), np.nan)

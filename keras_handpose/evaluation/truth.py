@@ -189,7 +189,8 @@ class GroundTruth:
         if not 0 <= first < stop:
             raise ValueError(f"`frames` must be a first frame and a later one after the last. Received: {frames}.")
         if len(self) == stop - first:
-            return replace(self, numbers=np.arange(first, stop), total=None)
+            protocol = protocol_for(self.skeleton)
+            return replace(self, numbers=np.arange(first, stop), total=protocol.frames if protocol else None)
         if stop > len(self):
             raise ValueError(f"The ground truth has {len(self)} frames, numbered from 0. Received: {first}:{stop}.")
         part = slice(first, stop)
