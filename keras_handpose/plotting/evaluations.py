@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_errors", "plot_overlays"]
 
 _LEGEND_COLUMNS = 4
-_MARGIN = 1.2  # An overlay's window against the extent of the true hand.
+_MARGIN = 1.35  # An overlay's window against the extent of the true hand.
 
 
 def plot_errors(evaluations: Sequence[Evaluation], *, up_to: float = 80.0, title: str | None = None) -> Figure:
