@@ -1,7 +1,7 @@
 """Tables of numbers in text, read at once.
 
 Result files of the field hold hundreds of thousands of plain decimals, and reading them is nearly all the time that an
-evaluation takes. `numpy.loadtxt` needs three times as long and knows no names in front of the numbers.
+evaluation takes. `numpy.loadtxt` needs nearly twice as long and knows no names in front of the numbers.
 """
 
 from __future__ import annotations
