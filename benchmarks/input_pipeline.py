@@ -9,6 +9,7 @@ which batches of 128 come when nothing else is to do with them, by two threads.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable, Generator
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
 
+    load = round(os.getloadavg()[0], 2)
     with TemporaryDirectory() as folder, open_store(arguments.store, Path(folder)) as store:
         streams: dict[str, Callable[[], Stream]] = {
             "store": lambda: stored(store, None),
@@ -59,6 +61,7 @@ def main() -> None:
                 "batch": BATCH,
                 "threads": WORKERS,
                 "rounds": arguments.rounds,
+                "load average before": load,
                 "results": {name: round(statistics.median(measured)) for name, measured in rates.items()},
             },
             arguments.output,
