@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keras_handpose.cli.evaluation_report import depth_reader, figures_table, write_report
-from keras_handpose.cli.output import messages, results, to_json
+from keras_handpose.cli.output import load_keras, messages, results, to_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from keras_handpose.cameras import Camera
     from keras_handpose.skeletons import Skeleton
 
@@ -25,6 +27,10 @@ def evaluate(
     ] = None,
     predictions: Annotated[
         list[Path] | None, typer.Option(help="Result files, one or several: u v d per joint, a frame a line.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Presets or .weights.h5 files to run on the crops of a store that is the ground truth."),
     ] = None,
     skeleton: Annotated[str | None, typer.Option(help="msra21, icvl16 or nyu14; by default what fits.")] = None,
     camera: Annotated[
@@ -56,13 +62,18 @@ def evaluate(
     Frames whose prediction is nan (no hand found) are bad frames and counted as missed; means are of the others.
     With --frames-dir or --dataset the best, the middle and the worst frame of the first method are drawn as well.
     """
-    from keras_handpose.evaluation import THRESHOLDS, GroundTruth
+    from keras_handpose.evaluation import STORE_SUFFIXES, THRESHOLDS, GroundTruth
     from keras_handpose.evaluation import evaluate as evaluate_file
     from keras_handpose.skeletons import SKELETONS
 
     files = [*(predictions or []), *(more or [])]
-    if not files:
-        raise ValueError("Name at least one result file: --predictions FILE [FILE ...].")
+    networks = weights or []
+    if not files and not networks:
+        raise ValueError("Name at least one result file, --predictions FILE [FILE ...], or --weights to run.")
+    if networks and ground_truth.suffix.lower() not in STORE_SUFFIXES:
+        raise ValueError(
+            f"--weights are run on crops: the ground truth must be a store (.h5). Received: {ground_truth}."
+        )
     if skeleton is not None and skeleton not in SKELETONS:
         raise ValueError(f"`--skeleton` must be one of {', '.join(SKELETONS)}. Received: {skeleton!r}.")
     if subset is not None and frames is not None:
@@ -94,6 +105,10 @@ def evaluate(
         )
         for file, name in zip(files, _names(files), strict=True)
     ]
+    for name in networks:
+        joints_xyz = _predict(name, ground_truth, truth.numbers)
+        name = Path(name).name.removesuffix(".weights.h5")
+        evaluations.append(evaluate_file(truth, joints_xyz, name=name, axes="xyz", centre_joint=centre_joint))
     chosen = _numbers(thresholds, "--thresholds") if thresholds else THRESHOLDS
     document = {"results": [evaluation.to_dict(thresholds=chosen, up_to=up_to) for evaluation in evaluations]}
     if json:
@@ -111,10 +126,22 @@ def evaluate(
         _say(f"Wrote {', '.join(written)} to {output}")
 
 
+def _predict(weights: str, store: Path, frames: np.ndarray) -> np.ndarray:
+    """Run a network on these frames of a store, and return its joints in mm."""
+    from keras_handpose.datasets import CropStore
+
+    with messages.status(f"Running {weights}", spinner="dots"):
+        load_keras()
+        from keras_handpose.estimator import predict_store
+
+        with CropStore(store) as crops:
+            return predict_store(weights, crops, frames)
+
+
 def _names(files: list[Path]) -> list[str]:
     """Return the shortest ends of the paths that tell them apart."""
     names = [file.stem for file in files]
-    for parts in range(2, max(len(file.parts) for file in files) + 1):
+    for parts in range(2, max((len(file.parts) for file in files), default=0) + 1):
         if len(set(names)) == len(names):
             break
         names = [file.with_suffix("").as_posix().split("/")[-parts:] for file in files]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -30,12 +31,15 @@ def figures_table(records: list[dict[str, Any]]) -> Table:
         title=f"{frames:,} frames, {joints} joints ({records[0]['skeleton']}), errors in mm",
         title_justify="left",
         title_style="bold",
-        caption="All joints of a frame within 40 mm; AUC: the area under that curve.",
+        caption="no centre: mean without the joint that crops are centred on; <= 40: all joints within 40 mm; "
+        "AUC: area under that curve.",
         caption_justify="left",
+        box=box.SIMPLE_HEAD,  # Without lines between them, the columns fit into a narrow terminal.
+        padding=(0, 1, 0, 0),
     )
     table.add_column("predictions", overflow="fold")
-    for column in ("mean", "without centre", "median", "tips", "worst", "<= 40 mm", "AUC", "missed"):
-        table.add_column(column, justify="right")
+    for column in ("mean", "no centre", "median", "tips", "worst", "<= 40", "AUC", "missed"):
+        table.add_column(column, justify="right", no_wrap=True)
     for record in records:
         figures = (
             record[f"{key}_error_mm"] if key != "without" else record["mean_error_without_centre_joint_mm"]

@@ -3,5 +3,6 @@
 from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
+from keras_handpose.estimator.stores import predict_store
 
-__all__ = ["HandPoseEstimator", "OneEuroFilter", "Pose"]
+__all__ = ["HandPoseEstimator", "OneEuroFilter", "Pose", "predict_store"]

@@ -15,13 +15,13 @@ from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.engines import Engine
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
+from keras_handpose.estimator.sources import open_source
 from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth, crop_hand, detect_hand
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_handpose.models.presets import Preset
 
 __all__ = ["HandPoseEstimator"]
 
@@ -72,7 +72,7 @@ class HandPoseEstimator:
         min_score: float = 0.3,
     ) -> None:
         self.camera = _named(camera, CAMERAS, "camera")
-        self.engine, record = _open(source)
+        self.engine, record = open_source(source)
         if record is not None:
             skeleton = record.skeleton if skeleton is None else skeleton
             cube = record.cube if cube is None else cube
@@ -230,20 +230,6 @@ class HandPoseEstimator:
             )
             for crop, score in zip(crops, scores, strict=True)
         ]
-
-
-def _open(source: str | os.PathLike | keras.Model | Engine) -> tuple[Engine, Preset | None]:
-    """Return the engine that runs a source, and the record of weights where it has one."""
-    if isinstance(source, Engine):
-        return source, None
-    from keras_handpose.engines.keras import KerasEngine
-
-    if not isinstance(source, str | os.PathLike):
-        return KerasEngine(source), None
-    from keras_handpose.models import ResidualAttentionRegressor
-    from keras_handpose.models.weights import resolve
-
-    return KerasEngine(ResidualAttentionRegressor(weights=source)), resolve(source)[1]
 
 
 def _named(value: T | str, table: Mapping[str, T], name: str) -> T:

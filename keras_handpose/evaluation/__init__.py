@@ -14,7 +14,7 @@ from keras_handpose.evaluation.leaderboard import (
 from keras_handpose.evaluation.predictions import read_image_paths, read_predictions, write_predictions
 from keras_handpose.evaluation.protocols import ORDERS, PROTOCOLS, Protocol, protocol_for
 from keras_handpose.evaluation.success import READINGS, Reading, area_under_curve, success_rate
-from keras_handpose.evaluation.truth import GroundTruth
+from keras_handpose.evaluation.truth import STORE_SUFFIXES, GroundTruth
 
 __all__ = [
     "COMMUNITY",
@@ -23,6 +23,7 @@ __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
     "READINGS",
+    "STORE_SUFFIXES",
     "RECOMPUTED",
     "REPORTED",
     "THRESHOLDS",

@@ -14,7 +14,10 @@ from keras_handpose.evaluation.predictions import read_image_paths, read_predict
 from keras_handpose.evaluation.protocols import PROTOCOLS, protocol_for
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
-__all__ = ["GroundTruth"]
+__all__ = ["STORE_SUFFIXES", "GroundTruth"]
+
+STORE_SUFFIXES = (".h5", ".hdf5")
+"""What the names of crop stores end with."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,7 +128,7 @@ class GroundTruth:
             ValueError: It is damaged, does not fit the skeleton, or names no such subject.
         """
         path = Path(path)
-        if path.suffix.lower() in (".h5", ".hdf5"):
+        if path.suffix.lower() in STORE_SUFFIXES:
             if camera is not None or (axes, order, variable) != ("uvd", None, None):
                 raise ValueError(f"{path} is a crop store and knows its camera, axes and order. Give none of them.")
             return cls._of_store(path, skeleton, subjects)
