@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
-__all__ = ["use_deterministic_operations"]
+__all__ = ["seed_step", "use_deterministic_operations"]
 
 
 def use_deterministic_operations() -> None:
@@ -18,3 +19,15 @@ def use_deterministic_operations() -> None:
         import torch
 
         torch.use_deterministic_algorithms(True)
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Start a step's random numbers anew where no checkpoint can hold their state.
+
+    PyTorch's dropout draws from the process's one generator, from which loading batches draws as well; the layers of
+    the other backends have their own.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))

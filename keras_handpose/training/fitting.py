@@ -26,7 +26,7 @@ from keras_handpose.models.metrics import JointLoss, MeanJointErrorMM
 from keras_handpose.models.residual_attention import CONFIGURATIONS, ResidualAttentionRegressor
 from keras_handpose.training.checkpoints import load_checkpoint, save_checkpoint
 from keras_handpose.training.data import TrainingData
-from keras_handpose.training.determinism import use_deterministic_operations
+from keras_handpose.training.determinism import seed_step, use_deterministic_operations
 from keras_handpose.training.recipe import PAPER, Recipe
 from keras_handpose.training.run_folder import hold_folder, settle_plan, write_json
 
@@ -249,6 +249,9 @@ class _Run(keras.callbacks.Callback):
         model, self.history = load_checkpoint(last)
         self._follow()
         return model
+
+    def on_train_batch_begin(self, batch, logs=None):
+        seed_step(self.recipe.seed, self.done * self.steps.to_checkpoint + batch)
 
     def on_epoch_end(self, epoch, logs=None):
         steps = (epoch + 1) * self.steps.to_checkpoint
