@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def prepare(
     centre: str | np.ndarray = "com",
     cube: float | np.ndarray | Mapping[str, float] = 250.0,
     size: int = 128,
-    workers: int = 2,
+    workers: int = 1,
     skip_bad: bool = False,
     centre_name: str | None = None,
     progress: Callable[[int], None] | None = None,
@@ -63,7 +64,8 @@ def prepare(
             is no hand, see `read_centres`.
         cube: Edge of the cubes in mm: one for all, one a frame, shape ``(n,)``, or one a subject by name.
         size: Edge of the crops in px.
-        workers: Number of processes for a `Dataset`, of threads for any other sequence.
+        workers: Number of processes for a `Dataset`, of threads for any other sequence. A script that asks for several
+            processes does so under ``if __name__ == "__main__":``, as they read it again.
         skip_bad: Whether to go on after frames that cannot be read or are no depth frames. They are in the store as
             frames without a hand, and in its settings with what was wrong with them.
         centre_name: What the store's settings call given centres, such as the name of their file.
@@ -168,25 +170,27 @@ def _crop_parts(plan: CropPlan, folder: Path, workers: int, progress: Callable[[
 
 
 def _pool(plan: CropPlan, folder: Path, workers: int) -> Executor:
-    if workers > 1 and isinstance(plan.frames, Dataset):
-        return ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(plan, folder)
-        )
-    return ThreadPoolExecutor(workers, initializer=_begin_thread, initargs=(plan, folder))
+    if workers == 1 or not isinstance(plan.frames, Dataset):
+        return ThreadPoolExecutor(workers, initializer=_begin_thread, initargs=(plan, folder))
+    context = get_context("spawn")
+    # A process that ends while it is handed something large is waited for in vain, so this happens once it has begun.
+    desk = context.SimpleQueue()
+    threading.Thread(target=lambda: [desk.put((plan, folder)) for _ in range(workers)], daemon=True).start()
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_process, initargs=(desk,))
 
 
 _work = threading.local()
-"""What a worker is at; submitted once, as a dataset's labels are large."""
+"""What a worker is at, handed over once, as a dataset's labels are large."""
 
 
 def _begin_thread(plan: CropPlan, folder: Path) -> None:
     _work.plan, _work.folder = plan, folder
 
 
-def _begin_process(plan: CropPlan, folder: Path) -> None:
-    _begin_thread(plan, folder)
+def _begin_process(desk: SimpleQueue) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # It is the first process that ends the others.
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _begin_thread(*desk.get())
 
 
 def _end_with_parent() -> None:

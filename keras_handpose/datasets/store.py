@@ -66,6 +66,7 @@ class CropStore:
         self._lock = threading.Lock()
         self._reader: ChunkReader | None = None
         with open_store(self.path) as file:
+            self._written = _state(self.path)
             self.skeleton, self.size, self.settings, tables, self._places = read_tables(file, self.path)
         self.joints_unit = tables["joints_unit"]
         self.joints_xyz = tables["joints_xyz"]
@@ -87,7 +88,7 @@ class CropStore:
         centre: str | np.ndarray = "com",
         cube: float | np.ndarray | Mapping[str, float] = 250.0,
         size: int = 128,
-        workers: int = 2,
+        workers: int = 1,
         skip_bad: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> CropStore:
@@ -234,5 +235,13 @@ class CropStore:
     def _open(self) -> ChunkReader:
         with self._lock:
             if self._reader is None:
+                if _state(self.path) != self._written:
+                    raise OSError(f"{self.path} was written anew since it was opened. Open it again.")
                 self._reader = ChunkReader(io.FileIO(self.path), self._places)
             return self._reader
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return what changes when a file is written."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size

@@ -26,6 +26,7 @@ FRAMES = [
     for s in (0, 1, 8)
     for i in range(6)
 ]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(preparation.__file__).parents[2])}
 
 
 @pytest.fixture
@@ -266,6 +267,21 @@ def test_the_command_refuses(dataset, tmp_path, arguments, message):
 
 
 @pytest.mark.slow
+def test_a_script_that_new_processes_cannot_read_again_is_told_so(tmp_path):
+    folder = write_msra15(tmp_path / "msra15", [palm_frame(0, path="P0/1/")] * 600)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from keras_handpose.datasets import MSRA15, prepare\n"
+        f"prepare(MSRA15({str(folder)!r}), {str(tmp_path / 'crops.h5')!r}, workers=2)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 1
+    assert 'call this under `if __name__ == "__main__":`' in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
 def test_a_killed_command_goes_on(tmp_path, monkeypatch):
     """Killed without a chance to tidy up, at ten random moments; no process outlives it, and no byte differs."""
     monkeypatch.undo()
@@ -275,11 +291,10 @@ def test_a_killed_command_goes_on(tmp_path, monkeypatch):
     output = tmp_path / "killed.h5"
     command = [sys.executable, "-m", "keras_handpose", "prepare", "--dataset", "msra15"]
     command += ["--data-dir", str(folder), "--output", str(output)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(preparation.__file__).parents[2])}
     rng = random.Random(0)
     kills = 0
     while kills < 10 and not output.exists():
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+        process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, start_new_session=True)
         try:
             process.wait(rng.uniform(1.5, 3.0))
         except subprocess.TimeoutExpired:
@@ -291,7 +306,7 @@ def test_a_killed_command_goes_on(tmp_path, monkeypatch):
             assert time.monotonic() < deadline, "a worker outlived the command"
             time.sleep(0.05)
     assert kills > 1
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
     assert output.read_bytes() == expected and sorted(os.listdir(tmp_path)) == ["killed.h5", "msra15", "undisturbed.h5"]
     assert json.loads(json.dumps(CropStore(output).settings))["frames"] == 4500

@@ -254,6 +254,7 @@ def test_a_file_that_changes_while_it_is_open_is_noticed(path, tmp_path):
     broken = tmp_path / "broken.h5"
     shutil.copy(path, broken)
     store = CropStore(broken)
+    store.crops(SEEN)
     with h5py.File(path) as file:
         place = file["crops"].id.get_chunk_info_by_coord((4, 0, 0)).byte_offset
     content = bytearray(broken.read_bytes())
@@ -261,6 +262,9 @@ def test_a_file_that_changes_while_it_is_open_is_noticed(path, tmp_path):
     broken.write_bytes(content)
     with pytest.raises(OSError, match="a crop is damaged, that of frame 4"):
         store.crops(np.array([0, 4]))
+    store.close()
+    with pytest.raises(OSError, match="written anew since it was opened"):
+        store.crops(SEEN)
     broken.unlink()
     with pytest.raises(FileNotFoundError, match=r"no crop store '.*broken.h5'"):
         CropStore(broken)
