@@ -6,10 +6,10 @@ An HDF5 file whose root has the attributes ``format``, ``version``, ``count``, `
 background is 1.0 exactly and everything else is within 0.002 mm in a cube of 250 mm.
 
 A crop is a chunk, compressed with deflate at level 1. Shuffled bytes, higher levels and lzf change the size by less
-than 10 %, float32 doubles it. One shuffled crop takes 0.11 ms through h5py's selections from chunks of one crop, and
-0.3 to 1.3 ms from chunks of 4 and 16. So chunks are found by HDF5 once, when the store is opened, and then read from
-the file as they are and inflated here, 0.09 ms without any lock, of which threads share nearly all
-(``benchmarks/preparation.py``).
+than 10 %, float32 makes it three quarters larger. A shuffled crop takes h5py's selections 1.5 to 3 times as long from
+chunks of 4 crops and 3 to 8 times as long from chunks of 16 (``benchmarks/preparation.py``). HDF5 is asked once where
+the chunks are, when the store is opened; then they are read from the file as they are and inflated here: threads
+would wait for each other in h5py, and its direct reads of chunks take no lock and fail when two threads do one.
 """
 
 from __future__ import annotations
