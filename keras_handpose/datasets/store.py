@@ -212,12 +212,33 @@ class CropStore:
             Joints ``u v d`` in px, px, mm, shape ``(m, joints, 3)``.
 
         See Also:
-            `keras_handpose.cameras.xyz_to_uvd`, for one camera.
+            `lift`, the inverse; `keras_handpose.cameras.xyz_to_uvd`, for one camera.
         """
-        _, _, fx, fy, cx, cy = self.cameras[self._checked(indices)].T[..., None]
+        fx, fy, cx, cy = self._intrinsics(indices)
         x, y, z = np.moveaxis(np.asarray(joints_xyz), -1, 0)
         in_front = np.where(z > 0, z, np.nan)
         return np.stack([x * fx / in_front + cx, y * fy / in_front + cy, z], axis=-1)
+
+    def lift(self, joints_uvd: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Lift pixels with depth of the frames' own cameras to camera space.
+
+        Args:
+            joints_uvd: Joints ``u v d`` in px, px, mm, shape ``(m, joints, 3)``.
+            indices: Numbers of the frames, shape ``(m,)``.
+
+        Returns:
+            Joints in mm, shape ``(m, joints, 3)``.
+
+        See Also:
+            `project`, the inverse; `keras_handpose.cameras.uvd_to_xyz`, for one camera.
+        """
+        fx, fy, cx, cy = self._intrinsics(indices)
+        u, v, d = np.moveaxis(np.asarray(joints_uvd), -1, 0)
+        return np.stack([(u - cx) * d / fx, (v - cy) * d / fy, d], axis=-1)
+
+    def _intrinsics(self, indices: np.ndarray) -> np.ndarray:
+        """Return fx, fy, cx, cy of the frames' cameras, shape ``(4, m, 1)``."""
+        return self.cameras[self._checked(indices), 2:].T[..., None]
 
     def _checked(self, indices: np.ndarray) -> np.ndarray:
         indices = np.asarray(indices)

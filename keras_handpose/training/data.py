@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,10 @@ import numpy as np
 
 from keras_handpose.datasets.augmentation import Augmentation
 from keras_handpose.datasets.crops import LabelledCrops
+from keras_handpose.engines import Engine
 from keras_handpose.skeletons import Skeleton
 
-__all__ = ["Predict", "TrainingData"]
-
-Predict = Callable[[np.ndarray], np.ndarray]
-"""From crops ``(n, size, size, 1)`` to ``joints_unit`` ``(n, joints, 3)``."""
+__all__ = ["TrainingData"]
 
 
 class TrainingData(ABC):
@@ -61,7 +59,7 @@ class TrainingData(ABC):
         """Return crops to watch the error on during training, if there are any."""
 
     @abstractmethod
-    def judge(self, predict: Predict, folder: Path, *, workers: int) -> dict[str, Any] | None:
+    def judge(self, engine: Engine, folder: Path, *, workers: int) -> dict[str, Any] | None:
         """Measure a network, and write what it predicts to the folder if others can use it.
 
         Returns:

@@ -62,7 +62,7 @@ def train_folds(
                 keras.backend.clear_session()
             joints_uvd[crops.subjects == subject] = read_predictions(fold / "predictions.txt", skeleton=crops.skeleton)
         frames = np.arange(len(crops))
-        errors = joint_errors(_lift(joints_uvd, crops.cameras), crops.joints_xyz)
+        errors = joint_errors(crops.lift(joints_uvd, frames), crops.joints_xyz)
         figures = {
             "data": f"each of {len(subjects)} subjects left out once, {store_name(crops)}",
             **summarise_errors(errors, crops.skeleton),
@@ -75,10 +75,3 @@ def train_folds(
         write_predictions(folder / "truth.txt", crops.project(crops.joints_xyz, frames))
         write_json(folder / "errors.json", figures)
     return figures
-
-
-def _lift(joints_uvd: np.ndarray, cameras: np.ndarray) -> np.ndarray:
-    """Bring pixels with depth to camera space, each frame by its own camera; the inverse of `CropStore.project`."""
-    _, _, fx, fy, cx, cy = cameras.T[..., None]
-    u, v, d = np.moveaxis(joints_uvd, -1, 0)
-    return np.stack([(u - cx) * d / fx, (v - cy) * d / fy, d], axis=-1)

@@ -96,10 +96,10 @@ class RenderedHands(TrainingData):
             _VALIDATION_CROPS, seed=_VALIDATION_SEED, skeleton=self.skeleton, cube=self.cube, workers=workers
         )
 
-    def judge(self, predict, folder, *, workers):
+    def judge(self, engine, folder, *, workers):
         crops = rendered_test_set(skeleton=self.skeleton, cube=self.cube, workers=workers)
         to_mm = self.cube / 2
-        errors = joint_errors(predict(crops.images) * to_mm, crops.joints_unit * to_mm)
+        errors = joint_errors(engine(crops.images) * to_mm, crops.joints_unit * to_mm)
         return {"data": describe_test_set(crops), **summarise_errors(errors, self.skeleton)}
 
     def close(self):

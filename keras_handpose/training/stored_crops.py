@@ -13,15 +13,13 @@ import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.datasets.batches import iterate_batches
-from keras_handpose.datasets.crops import CropSource
 from keras_handpose.datasets.store import CropStore
+from keras_handpose.estimator import predict_store
 from keras_handpose.evaluation import joint_errors, summarise_errors, write_predictions
 from keras_handpose.skeletons import Skeleton
-from keras_handpose.training.data import Predict, TrainingData
+from keras_handpose.training.data import TrainingData
 
 __all__ = ["StoredCrops", "store_name"]
-
-_CHUNK = 512  # crops that are read and predicted at a time
 
 
 @dataclass(frozen=True)
@@ -140,13 +138,11 @@ class StoredCrops(TrainingData):
             raise ValueError(f"In none of the frames to judge by a hand was found. Received: {self}.")
         return store.crops(found[np.linspace(0, len(found) - 1, min(len(found), self.watched)).round().astype(int)])
 
-    def judge(self, predict, folder, *, workers):
+    def judge(self, engine, folder, *, workers):
         if self.judged is None:
             return None
         store, frames = self.judged
-        found = store.found[frames]
-        joints_xyz = np.full((len(frames), len(store.skeleton), 3), np.nan)
-        joints_xyz[found] = store.unit_to_xyz(_predict(predict, store, frames[found]), frames[found])
+        joints_xyz = predict_store(engine, store, frames)
         truth_xyz = store.joints_xyz[frames]
         write_predictions(folder / "predictions.txt", store.project(joints_xyz, frames))
         write_predictions(folder / "truth.txt", store.project(truth_xyz, frames))
@@ -165,11 +161,6 @@ class StoredCrops(TrainingData):
 def store_name(store: CropStore) -> str:
     """Say what frames are in a store and where their centres come from."""
     return f"{store.settings['dataset']} (centre: {store.settings['centre']})"
-
-
-def _predict(predict: Predict, source: CropSource, indices: np.ndarray) -> np.ndarray:
-    parts = np.split(indices, range(_CHUNK, len(indices), _CHUNK))
-    return np.concatenate([predict(source.crops(part).images) for part in parts])
 
 
 def _values(camera: Camera) -> list[float]:

@@ -70,6 +70,7 @@ def test_joints_go_back_to_where_they_were_recorded(path):
     store = CropStore(path)
     joints_xyz = store.unit_to_xyz(store.joints_unit[SEEN], SEEN)
     np.testing.assert_allclose(joints_xyz, store.joints_xyz[SEEN], atol=1e-4)
+    np.testing.assert_allclose(store.lift(store.project(joints_xyz, SEEN), SEEN), joints_xyz, rtol=0, atol=1e-9)
     for uvd, xyz, i in zip(store.project(joints_xyz, SEEN), joints_xyz, SEEN, strict=True):
         np.testing.assert_allclose(uvd, xyz_to_uvd(xyz, FRAMES[i].camera))
     assert np.isnan(store.unit_to_xyz(np.zeros((1, 21, 3)), [2])).all()
