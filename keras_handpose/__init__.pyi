@@ -1,4 +1,5 @@
 from keras_handpose import cameras as cameras
+from keras_handpose import datasets as datasets
 from keras_handpose import evaluation as evaluation
 from keras_handpose import layers as layers
 from keras_handpose import models as models
