@@ -83,9 +83,7 @@ def run(arguments: argparse.Namespace, task: tuple[str, int]) -> None:
     if (folder / "size.json").exists():
         return
     name, seed = task
-    one_thread = {
-        f"{library}_THREADS": "1" for library in ("OMP_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP", "NUMBA_NUM")
-    }
+    one_thread = {f"{library}_THREADS": "1" for library in ("OMP_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP", "NUMBA_NUM")}
     command = [sys.executable, __file__, arguments.store, arguments.runs, "--one", name, str(seed)]
     command += ["--learning-rate", str(arguments.learning_rate)]
     done = subprocess.run(command, env={**os.environ, **one_thread}, stderr=subprocess.PIPE, text=True, check=False)

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import keras_handpose as khp
+from benchmarks.chain import chain_commands
 from keras_handpose.cli import app
-
-README = Path(__file__).parents[1] / "README.md"
-
-
-def chain() -> list[list[str]]:
-    """The README's commands from `synth` to `evaluate`, as lists of words."""
-    block = re.search(r"<!-- chain -->\n```bash\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    lines = re.sub(r"\\\n\s*", "", block[1]).splitlines()
-    return [words[1:] for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
 def smaller(command: list[str]) -> list[str]:
@@ -36,7 +25,7 @@ def smaller(command: list[str]) -> list[str]:
 @pytest.mark.slow
 def test_the_readmes_chain(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    commands = [smaller(command) for command in chain()]
+    commands = [smaller(command) for command in chain_commands()]
     assert [command[0] for command in commands] == ["synth", "prepare", "train", "evaluate"]
     for command in commands:
         result = CliRunner().invoke(app, command)
