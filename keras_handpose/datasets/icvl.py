@@ -21,7 +21,7 @@ import numpy as np
 from keras_handpose.cameras import CAMERAS, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames
+from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames, require_inside
 from keras_handpose.datasets.pngs import read_png, write_png
 from keras_handpose.files import whole_file
 from keras_handpose.skeletons import ICVL16
@@ -53,7 +53,8 @@ class ICVL(Dataset):
 
     Raises:
         FileNotFoundError: There is no label file, or a labelled frame is missing.
-        ValueError: Unknown split, or a label line that is not a path and 48 finite numbers with depths above 0.
+        ValueError: Unknown split, or a label line that is not a path below the folder and 48 finite numbers with
+            depths above 0.
 
     See Also:
         `write_icvl`, the inverse.
@@ -82,7 +83,8 @@ class ICVL(Dataset):
             frames += names
             self._left_out += left_out
         if not frames:
-            raise ValueError(f"{self.folder / self._sequences[0]} has no labels. Fetch the file anew.")
+            copies = f" but {self._left_out:,} of rotated copies" if self._left_out else ""
+            raise ValueError(f"{self.folder / self._sequences[0]} has no labels{copies}. Fetch the file anew.")
         depth = PurePosixPath(self._sequences[0]).parent / "Depth"
         by_folder: dict[str, list[str]] = {}
         for name in frames:
@@ -160,7 +162,7 @@ def _read_labels(path: Path, *, rotated: bool) -> tuple[np.ndarray, list[str], i
     names, poses, numbers, copies = [], [], [], 0
     with path.open(encoding="ascii", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            name, _, pose = line.strip().partition(" ")
+            name, pose = (*line.split(None, 1), "", "")[:2]
             if not name or name == _WITHOUT_A_FRAME:
                 continue
             if not rotated and not _RECORDING.fullmatch(name.rpartition("/")[0]):
@@ -169,6 +171,7 @@ def _read_labels(path: Path, *, rotated: bool) -> tuple[np.ndarray, list[str], i
             names.append(name)
             poses.append(pose)
             numbers.append(number)
+    require_inside(names, labels=path)
     joints_uvd = read_joints(poses, len(ICVL16), path=path, numbers=numbers)
     behind = np.flatnonzero((joints_uvd[..., 2] <= 0).any(axis=1))
     if behind.size:

@@ -15,7 +15,7 @@ import numpy as np
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.labels import refuse_to_overwrite
+from keras_handpose.datasets.labels import refuse_to_overwrite, require_inside
 from keras_handpose.datasets.pngs import read_png, write_png
 from keras_handpose.files import whole_file
 from keras_handpose.skeletons import SKELETONS
@@ -24,6 +24,8 @@ __all__ = ["LABELS_FILE", "LabelledFrames", "frame_label", "write_labelled", "wr
 
 LABELS_FILE = "labels.json"
 """Name of the file with a folder's labels: a list of one object a frame."""
+
+_NEAREST = 10.0  # mm. Nearer than this there are no hands, but joints in metres, or behind the camera.
 
 
 class LabelledFrames(Dataset):
@@ -42,8 +44,8 @@ class LabelledFrames(Dataset):
 
     Raises:
         FileNotFoundError: There is no label file.
-        ValueError: It is damaged, or a label lacks something, contradicts the first one or has joints that are not
-            finite.
+        ValueError: It is damaged, or a label lacks something, contradicts the first one, names a file outside of the
+            folder or has joints that are not finite and in front of the camera.
 
     See Also:
         `write_labelled`, the inverse.
@@ -68,13 +70,14 @@ class LabelledFrames(Dataset):
             for what in ("camera", "skeleton", "hand"):
                 if getattr(read, what) != getattr(first, what):
                     raise ValueError(
-                        f"{read.where}: all frames of a folder have one {what}. Received: {label[what]!r} after "
+                        f"{read.where}: all frames of a folder have one {what}. Received: {label.get(what)!r} after "
                         f"{labels[0].get(what)!r}. Put the frames of each {what} into a folder of their own."
                     )
             joints_xyz.append(read.joints_xyz)
             subjects.append(str(label.get("subject", "")))
             paths.append(str(label["file"]))
             scales.append(read.depth_scale)
+        require_inside(paths, labels=path)
         self.joints_xyz = np.array(joints_xyz, np.float32)
         self.subjects = np.array(subjects)
         self.paths = tuple(paths)
@@ -151,8 +154,8 @@ def write_labels(path: Path, labels: list[dict[str, Any]]) -> None:
 
 def _load(path: Path) -> list[dict[str, Any]]:
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        labels = json.loads(path.read_text(encoding="utf-8-sig"))  # Some editors write a byte order mark.
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}. Write the labels anew.") from error
     if not isinstance(labels, list) or not labels or not all(isinstance(label, dict) for label in labels):
         raise ValueError(f"{path} must be a list of one object a frame, at least one. Write the labels anew.")
@@ -168,7 +171,7 @@ class _Label:
         if missing:
             raise ValueError(f"{where}: a label needs {', '.join(missing)}. Received: {', '.join(label)}.")
         self.camera = self._camera(label["camera"])
-        if label["skeleton"] not in SKELETONS:
+        if label["skeleton"] not in [*SKELETONS]:  # A list, as what is asked for may be anything that JSON holds.
             raise ValueError(
                 f"{where}: the skeleton must be one of {', '.join(SKELETONS)}. Received: {label['skeleton']!r}."
             )
@@ -192,14 +195,20 @@ class _Label:
                 f"{where}: expected {len(self.skeleton)} joints of three finite numbers in mm for "
                 f"{self.skeleton.name}. Received: {str(self.joints_xyz)[:60]}... Repair the label, or take it out."
             )
+        distance = float(np.median(np.array(self.joints_xyz, np.float64)[:, 2]))
+        if distance < _NEAREST:
+            raise ValueError(
+                f"{where}: joints must be in mm, in front of the camera, with z away from it. Received: a hand at "
+                f"z = {distance:g}. Multiply metres by 1000; change the sign of a z, and y, that point the other way."
+            )
 
     def _camera(self, camera: str | dict[str, Any]) -> Camera:
         if isinstance(camera, str) and camera in CAMERAS:
             return CAMERAS[camera]
         try:
             return Camera(**camera)
-        except TypeError as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{self.where}: the camera must be one of {', '.join(CAMERAS)}, or an object with width, height, "
-                f"fx, fy, cx and cy. Received: {camera!r}."
+                f"fx, fy, cx and cy. Received: {camera!r} ({error})."
             ) from error

@@ -150,8 +150,14 @@ def _read_labels(path: Path) -> np.ndarray:
     try:
         joints = loadmat(path, variable_names=["joint_xyz"]).get("joint_xyz")
     except Exception as error:  # SciPy raises whatever its parsing stumbles over in a damaged file.
-        raise ValueError(f"{path} is not a MATLAB file that SciPy can read, or it is damaged: {error}.") from error
-    if joints is None or joints.ndim != 4 or joints.shape[2:] != (_ANNOTATED, 3):
-        received = "no joint_xyz" if joints is None else f"joint_xyz of shape {joints.shape}"
-        raise ValueError(f"{path} must hold joint_xyz of shape (views, frames, 36, 3). Received: {received}.")
+        raise ValueError(
+            f"{path} is not a MATLAB file that SciPy can read, or it is damaged: {error}. "
+            "Fetch the file anew, or save it with MATLAB's -v7."
+        ) from error
+    if joints is None or joints.ndim != 4 or joints.shape[2:] != (_ANNOTATED, 3) or joints.dtype.kind not in "fiu":
+        received = "no joint_xyz" if joints is None else f"joint_xyz of {joints.dtype}, shape {joints.shape}"
+        raise ValueError(
+            f"{path} must hold the numbers joint_xyz, shape (views, frames, 36, 3). Received: {received}. "
+            f"Pass the dataset's own {_LABELS}."
+        )
     return joints

@@ -102,7 +102,8 @@ def edit(change):
         (edit(lambda text: "\n\n" + text.replace(" ", " 1 ", 1)), ValueError, "line 3: expected 48.*Received: 49"),
         (edit(lambda text: "\n" + text.replace(".", "x", 2)), ValueError, "line 2: column 1 is not a finite number"),
         (edit(lambda text: text.rpartition(" ")[0] + " -7"), ValueError, "line 4: a joint's depth must be above 0.*-7"),
-        (edit(lambda text: "\n\n"), ValueError, "labels.txt has no labels"),
+        (edit(lambda text: "\n\n"), ValueError, "labels.txt has no labels. Fetch"),
+        (edit(lambda text: "45/" + text.splitlines()[0]), ValueError, "no labels but 1 of rotated copies"),
         (lambda folder: (folder / PATHS[3]).unlink(), FileNotFoundError, f"no frame .*{PATHS[3]}, though .*1 of 2"),
         (lambda folder: shutil.rmtree(folder / "Training"), FileNotFoundError, "no label file .*Training/labels.txt"),
     ],
@@ -111,6 +112,14 @@ def test_damaged_labels_are_named(folder, damage, error, message):
     damage(folder)
     with pytest.raises(error, match=message):
         ICVL(folder)
+
+
+def test_labels_lead_nowhere_else(tmp_path):
+    write_icvl(tmp_path, TEST_FRAMES, split="test")
+    labels = tmp_path / "Testing/test_seq_1.txt"
+    labels.write_text("../../" + labels.read_text())
+    with pytest.raises(ValueError, match=r"test_seq_1.txt must name files below its folder. Received: '\.\./\.\./"):
+        ICVL(tmp_path, split="test")
 
 
 @pytest.mark.parametrize(

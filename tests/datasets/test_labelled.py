@@ -61,6 +61,15 @@ def test_a_label_of_ones_own_needs_little(folder):
         ({"hand": "left"}, "all frames of a folder have one hand. Received: 'left'"),
         ({"hand": "both"}, "the hand must be 'right' or 'left'"),
         ({"skeleton": "mano"}, "the skeleton must be one of msra21"),
+        ({"skeleton": ["msra21"]}, "the skeleton must be one of msra21"),
+        ({"camera": {"width": 320, "height": 240, "fx": -1, "fy": 1, "cx": 0, "cy": 0}}, "frame 1: the camera .*fx=-1"),
+        ({"camera": {"width": float("inf"), "height": 1, "fx": 1, "fy": 1, "cx": 0, "cy": 0}}, "frame 1: the camera"),
+        ({"joints_xyz": [[0, 0, 0.4]] * 21}, "frame 1: joints must be in mm.*z = 0.4. Multiply metres"),
+        ({"joints_xyz": [[0, 0, -400]] * 21}, "frame 1: .* in front of the camera.*z = -400"),
+        *(
+            ({"file": file}, "labels.json must name files below")
+            for file in ("../a.png", "/a.png", "a\\..\\..\\a.png", "C:a")
+        ),
         ({"depth_scale": 0}, "frame 1: the depth scale must be a positive number.*0"),
     ],
 )
@@ -70,7 +79,21 @@ def test_damaged_labels_are_named(folder, changes, message):
         LabelledFrames(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[", "[]", "{}", "[1, 2]"])
+def test_labels_may_begin_with_a_byte_order_mark(folder):
+    labels = folder / "labels.json"
+    labels.write_text(labels.read_text(), encoding="utf-8-sig")
+    assert_same(LabelledFrames(folder), FRAMES, within_mm=0.00052)
+
+
+def test_a_hand_is_missed_where_the_others_are_left(folder):
+    labels = [{**label, "hand": "left"} for label in json.loads((folder / "labels.json").read_text())]
+    del labels[1]["hand"]
+    (folder / "labels.json").write_text(json.dumps(labels))
+    with pytest.raises(ValueError, match="frame 1: all frames of a folder have one hand. Received: None after 'left'"):
+        LabelledFrames(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "{}", "[1, 2]", "[" * 100_000])
 def test_a_label_file_that_is_none(folder, text):
     (folder / "labels.json").write_text(text)
     with pytest.raises(ValueError, match="labels.json (is not JSON|must be a list)"):

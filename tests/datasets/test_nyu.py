@@ -99,8 +99,13 @@ BEHIND = np.where(np.arange(36)[:, None] == 32, -XYZ, XYZ)
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
     [
-        (with_labels(joint_uvd=XYZ), ValueError, "joint_data.mat must hold joint_xyz.*Received: no joint_xyz"),
-        (with_labels(joint_xyz=XYZ[0]), ValueError, r"must hold joint_xyz.*shape \(3, 36, 3\)"),
+        (
+            with_labels(joint_uvd=XYZ),
+            ValueError,
+            "joint_data.mat must hold the numbers joint_xyz.*Received: no joint_xyz",
+        ),
+        (with_labels(joint_xyz=XYZ[0]), ValueError, r"must hold.*shape \(3, 36, 3\)"),
+        (with_labels(joint_xyz=XYZ.astype(complex)), ValueError, "must hold.*joint_xyz of complex128"),
         (with_labels(joint_xyz=NAN_IN_FRAME_2), ValueError, "view 1, frame 2: joints must be finite.*1 frames"),
         (with_labels(joint_xyz=BEHIND), ValueError, "view 1, frame 1: joints must be .* z > 0.*3 frames"),
         *((cut_to(n), ValueError, "joint_data.mat is not a MATLAB file.*damaged") for n in (0, 4, 90, 150, 1000)),
