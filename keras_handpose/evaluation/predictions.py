@@ -200,9 +200,10 @@ def _read_array(path: Path, variable: str | None) -> np.ndarray:
         raise FileNotFoundError(f"There is no result file {path}.")
     if path.suffix.lower() == ".npy":
         try:
-            arrays = [np.load(path, allow_pickle=False)]
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} is no array of numbers: {error}.") from None
+            with path.open("rb") as file:
+                arrays = [np.lib.format.read_array(file, allow_pickle=False)]
+        except (ValueError, EOFError, MemoryError) as error:
+            raise ValueError(f"{path} is no array of numbers, or it is damaged: {error}. Save it anew.") from None
     else:
         arrays = _read_matlab(path, variable)
     for array in arrays:
@@ -220,14 +221,13 @@ def _read_array(path: Path, variable: str | None) -> np.ndarray:
 
 def _read_matlab(path: Path, variable: str | None) -> list[np.ndarray]:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         contents = loadmat(path)
     except NotImplementedError:
         raise ValueError(f"{path} is a MATLAB 7.3 file. Save it again with save(..., '-v7').") from None
-    except (MatReadError, ValueError, TypeError, OSError) as error:
-        raise ValueError(f"{path} is damaged or no MATLAB file: {error}.") from None
+    except Exception as error:  # SciPy raises whatever its parsing stumbles over in a damaged file.
+        raise ValueError(f"{path} is damaged or no MATLAB file: {error}. Save it anew.") from None
     arrays = {name: value for name, value in sorted(contents.items()) if isinstance(value, np.ndarray)}
     numeric = [name for name, value in arrays.items() if value.dtype.kind in "fiu" and value.ndim >= 2]
     wanted = [name for name in arrays if fnmatchcase(name, variable)] if variable else numeric

@@ -173,17 +173,31 @@ def test_matlab_files(tmp_path):
         read_predictions(path, axes="xyz")
     with pytest.raises(ValueError, match=r"must hold numbers of shape .* \(4, 4\)"):
         read_predictions(path, axes="xyz", variable="other")
-    path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(ValueError, match="damaged or no MATLAB file"):
-        read_predictions(path, axes="xyz")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_damaged_matlab_files(tmp_path, compressed):
+    path = tmp_path / "result.mat"
+    savemat(path, {"xyz_estimation": JOINTS}, do_compression=compressed)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:127], whole[:300], whole[:140] + b"\xff\x00" * 8 + whole[156:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="result.mat is damaged or no MATLAB file"):
+            read_predictions(path, axes="xyz")
 
 
 def test_numpy_files_hold_numbers_only(tmp_path):
     np.save(tmp_path / "result.npy", JOINTS)
     np.testing.assert_array_equal(read_predictions(tmp_path / "result.npy", skeleton=NYU14), JOINTS)
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="no array of numbers"):
-        read_predictions(tmp_path / "objects.npy")
+    np.savez(tmp_path / "several.npz", joints=JOINTS)
+    (tmp_path / "several.npz").rename(tmp_path / "several.npy")
+    whole = (tmp_path / "result.npy").read_bytes()
+    (tmp_path / "cut.npy").write_bytes(whole[:-1])
+    (tmp_path / "endless.npy").write_bytes(whole.replace(b"(5, 14, 3), }" + b" " * 9, b"(5000000000, 14, 3), }"))
+    for name in ("objects", "several", "cut", "endless"):
+        with pytest.raises(ValueError, match=rf"{name}\.npy is no array of numbers, or it is damaged"):
+            read_predictions(tmp_path / f"{name}.npy")
 
 
 # === Writing ===
