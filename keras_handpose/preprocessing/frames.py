@@ -89,8 +89,9 @@ def _from_nyu(path: Path) -> np.ndarray:
 
 def _from_npy(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise ValueError(f"{path} is not a NumPy array file of plain numbers: {error}") from error
 
 
@@ -141,7 +142,10 @@ def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
 def _read_image(path: Path) -> np.ndarray:
     # The bytes are read here because OpenCV prints its own warnings about files that it cannot open.
     encoded = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+    try:
+        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+    except cv2.error:  # The header announces a picture larger than OpenCV reads.
+        image = None
     if image is None:
         raise ValueError(f"{path} is not an image that OpenCV can read, or it is damaged.")
     return image

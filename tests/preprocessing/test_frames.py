@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -117,6 +120,13 @@ def _cut_off(path):
     path.write_bytes(cv2.imencode(".png", FRAME)[1].tobytes()[:40])
 
 
+def _endless(path):
+    header = bytearray(cv2.imencode(".png", FRAME)[1].tobytes())
+    header[16:24] = struct.pack(">II", 60_000, 60_000)
+    header[29:33] = struct.pack(">I", zlib.crc32(header[12:29]))
+    path.write_bytes(header)
+
+
 def _empty(path):
     path.write_bytes(b"")
 
@@ -128,6 +138,11 @@ def _text(path):
 def _pickled(path):
     with path.open("wb") as file:
         np.save(file, np.array([[None]], object), allow_pickle=True)
+
+
+def _several(path):
+    with path.open("wb") as file:
+        np.savez(file, frame=FRAME)
 
 
 def _volume(path):
@@ -142,11 +157,13 @@ def _volume(path):
         (_colour, "depth16", "3 channels of 8 bits.*format='nyu'"),
         (_depth, "nyu", "1 channel of 16 bits.*format='depth16'"),
         (_cut_off, "depth16", "damaged"),
+        (_endless, "depth16", "damaged"),
         (_empty, "depth16", "damaged"),
         (_text, "nyu", "damaged"),
         (_text, "npy", "not a NumPy array file"),
         (_empty, "npy", "not a NumPy array file"),
         (_pickled, "npy", "not a NumPy array file"),
+        (_several, "npy", "not a NumPy array file"),
         (_volume, "npy", r"\(height, width\)"),
         (_depth, "png", "'depth16', 'nyu', 'npy'"),
     ],
