@@ -164,7 +164,7 @@ class GroundTruth:
             return cls(
                 joints_xyz=np.asarray(store.joints_xyz, np.float64)[numbers],
                 skeleton=store.skeleton,
-                cameras=tuple(Camera(**dict(zip(names, row.tolist(), strict=True))) for row in rows),
+                cameras=tuple(Camera(name=path.name, **dict(zip(names, row.tolist(), strict=True))) for row in rows),
                 camera_indices=indices.reshape(-1),
                 numbers=numbers,
                 total=len(there),
@@ -177,7 +177,7 @@ class GroundTruth:
 
         Args:
             frames: The first frame and the one after the last, or the name of a protocol's subset. A ground truth that
-                has exactly as many frames is taken for this part.
+                has exactly as many frames, none left out, is taken for this part.
 
         Raises:
             ValueError: There is no such subset, or there are no such frames.
@@ -191,7 +191,7 @@ class GroundTruth:
         first, stop = _subset(frames) if isinstance(frames, str) else frames
         if not 0 <= first < stop:
             raise ValueError(f"`frames` must be a first frame and a later one after the last. Received: {frames}.")
-        if len(self) == stop - first:
+        if len(self) == self.total == stop - first:
             protocol = protocol_for(self.skeleton)
             return replace(self, numbers=np.arange(first, stop), total=protocol.frames if protocol else None)
         if stop > len(self):

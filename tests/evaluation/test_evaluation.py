@@ -180,6 +180,7 @@ def test_selected_frames():
     part = truth.select((5, 12))
     np.testing.assert_allclose(evaluate(part, predicted).errors, errors[5:12])
     np.testing.assert_allclose(evaluate(part, predicted[5:12]).errors, errors[5:12])
+    assert part.select((0, 7)).numbers.tolist() == part.numbers.tolist() == [*range(5, 12)]
     with pytest.raises(ValueError, match="Received: 21 frames"):
         evaluate(truth.select((0, 20)), np.concatenate([predicted, predicted[:1]]))
     for frames in ((5, 5), (-1, 5), (15, 21), "icvl-seq9"):
