@@ -83,6 +83,7 @@ def test_the_command_line_of_the_readme(files, tmp_path):
     assert (near["frames"], far["frames"]) == (1596, 1596)
     assert (near["frames_missed"], far["frames_missed"]) == (0, 10)
     assert near["mean_error_mm"] == pytest.approx(5, abs=1e-3) and far["mean_error_mm"] == pytest.approx(13, abs=1e-3)
+    assert near["camera"] == "icvl-evaluation"
     assert list(near["per_joint_error_mm"]) == list(ICVL16.joint_names)
     assert near["success_rate"]["thresholds_mm"][2:4] == [10, 15] and near["success_rate"]["worst_joint"][2:4] == [1, 1]
     assert far["success_rate"]["worst_joint"][2] == 0
@@ -199,6 +200,7 @@ def test_a_crop_store_is_a_ground_truth(hands, tmp_path):
         (everything, (), (6, 0)),
         (found, (), (6, 1)),
         (everything, ("--subjects", "P1"), (3, 0)),
+        (everything, ("--subjects", "P1, P0"), (6, 0)),
         (of_p1, ("--subjects", "P1"), (3, 1)),
     ):
         result = run("evaluate", "--ground-truth", tmp_path / "store.h5", predictions, *options, "--json")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keras_handpose.cli.evaluation_report import depth_reader, figures_table, write_report
-from keras_handpose.cli.output import load_keras, messages, results, to_json
+from keras_handpose.cli.output import load_keras, messages, names_in, results, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,7 @@ def evaluate(
         ground_truth,
         skeleton=layout,
         camera=_camera(camera, layout),
-        subjects=subjects.split(",") if subjects else None,
+        subjects=names_in(subjects) or None,
         axes=truth_axes,
         order=_order(truth_order),
         variable=truth_variable,

@@ -28,7 +28,8 @@ def figures_table(records: list[dict[str, Any]]) -> Table:
     """Tabulate the figures of several methods, as `Evaluation.to_dict` gives them."""
     frames, joints = records[0]["frames"], len(records[0]["per_joint_error_mm"])
     table = Table(
-        title=f"{frames:,} frames, {joints} joints ({records[0]['skeleton']}), errors in mm",
+        title=f"{frames:,} frames, {joints} joints ({records[0]['skeleton']}), errors in mm by camera "
+        + escape(records[0]["camera"]),
         title_justify="left",
         title_style="bold",
         caption="no centre: mean without the joint that crops are centred on; <= 40: all joints within 40 mm; "

@@ -1,4 +1,4 @@
-"""What the commands write: tables, errors and JSON."""
+"""What the commands read and write alike: lists of names, tables, errors and JSON."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "joints_table",
     "load_keras",
     "messages",
+    "names_in",
     "pose_document",
     "report_error",
     "results",
@@ -73,6 +74,11 @@ def to_json(document: dict[str, Any]) -> str:
     """Return JSON text with arrays of numbers on one line each."""
     text = json.dumps(document, indent=2, allow_nan=False)
     return re.sub(r"\[\n[^\[\]{}\"]*\]", lambda array: re.sub(r"\n\s*", " ", array[0]), text)
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names in an option such as ``P0, P3``; none where it is left out."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
 def load_keras() -> None:

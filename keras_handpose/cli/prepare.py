@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from keras_handpose.cli.output import messages
+from keras_handpose.cli.output import messages, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,9 +65,8 @@ def prepare(
     from keras_handpose.datasets import open_dataset
     from keras_handpose.datasets import prepare as crop_frames
 
-    chosen = subjects.split(",") if subjects else None
     with messages.status("Reading the labels"):
-        frames = open_dataset(dataset, data_dir, split=split, subjects=chosen)
+        frames = open_dataset(dataset, data_dir, split=split, subjects=names_in(subjects) or None)
         around = _centres(dataset, frames, centre, centres, centres_format)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:

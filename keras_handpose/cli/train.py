@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keras_handpose.cli.output import load_keras, messages
+from keras_handpose.cli.output import load_keras, messages, names_in
 from keras_handpose.cli.prepare import prepare
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def train(
         _report(training.train_folds(output, store, recipe, **run), output)
         return
     if store:
-        data = training.StoredCrops(store, leave_out=_names(leave_out), test=test_store)
+        data = training.StoredCrops(store, leave_out=names_in(leave_out), test=test_store)
     else:
         given = {"samples": samples, "joints": skeleton, "cube": _edge(cube)}
         data = training.RenderedHands(**{key: value for key, value in given.items() if value is not None})
@@ -201,10 +201,6 @@ def _edge(cube: str | None) -> float | None:
         return None if cube is None else float(cube)
     except ValueError:
         raise ValueError(f"--cube must be a number of mm for rendered hands. Received: {cube!r}.") from None
-
-
-def _names(names: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",")) if names else ()
 
 
 def _report(figures: dict[str, Any] | None, output: Path) -> None:

@@ -96,14 +96,15 @@ class Evaluation:
             up_to: Where the areas under the curves end, in mm.
 
         Returns:
-            The keys of `summarise_errors`, with ``name`` and ``centre_joint`` before them, and ``success_rate`` and
-            ``area_under_curve`` in all readings behind.
+            The keys of `summarise_errors`, with ``name``, ``skeleton``, ``camera`` (what brought pixels to mm) and
+            ``centre_joint`` before them, and ``success_rate`` and ``area_under_curve`` in all readings behind.
         """
         rates = {by: self.success_rate(thresholds, by=by).round(4).tolist() for by in READINGS}
         areas = {by: round(self.area_under_curve(up_to=up_to, by=by), 4) for by in READINGS}
         return {
             "name": self.name,
             "skeleton": self.truth.skeleton.name,
+            "camera": self.truth.cameras[0].name,
             "centre_joint": self.centre_joint,
             **summarise_errors(self._all_errors, self.truth.skeleton, centre_joint=self.centre_joint),
             "success_rate": {"thresholds_mm": [float(threshold) for threshold in thresholds], **rates},
