@@ -206,8 +206,9 @@ def _edge(cube: str | None) -> float | None:
 def _report(figures: dict[str, Any] | None, output: Path) -> None:
     """Say where everything is, and how good it is."""
     if figures is not None:
+        missed = f", {figures['frames_missed']:,} of them missed" if figures["frames_missed"] else ""
         messages.print(
-            f"Mean error {figures['mean_error_mm']:.2f} mm on {figures['frames']:,} frames: {figures['data']}",
+            f"Mean error {figures['mean_error_mm']:.2f} mm on {figures['frames']:,} frames{missed}: {figures['data']}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -70,6 +70,15 @@ def test_defaults_are_the_recipes(tmp_path, monkeypatch, store):
         assert (data.samples, data.cube, data.joints) == (640, 200.0, "msra21")
 
 
+def test_frames_without_a_hand_are_not_kept_quiet(tmp_path, monkeypatch):
+    figures = {"mean_error_mm": 9.7, "frames": 8499, "frames_missed": 1200, "data": "P0 of MSRA15"}
+    monkeypatch.setattr("keras_handpose.training.train_folds", lambda *_, **__: figures)
+    path = tmp_path / "palms.h5"
+    make_store(path, frames=6).close()
+    result = run("--output", tmp_path / "run", "--store", path, "--folds", "all")
+    assert "Mean error 9.70 mm on 8,499 frames, 1,200 of them missed: P0 of MSRA15" in result.stderr
+
+
 @pytest.mark.slow
 def test_from_a_datasets_files_to_figures(tmp_path):
     frames, output = tmp_path / "msra15", tmp_path / "run"
