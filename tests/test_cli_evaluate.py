@@ -286,8 +286,15 @@ def test_a_report_finds_its_place(files, tmp_path):
         (["hands"], "`dataset` must be one of msra15, icvl, nyu"),
         (["nyu", "--mine", "gone.json"], "no report gone.json"),
         (["nyu", "--mine", "{0}/truth.txt"], "no report of `keras-handpose evaluate`"),
+        (["nyu", "--mine", "{0}"], "no report {0}"),
+        (["nyu", "--mine", "{0}/words.json"], "or it is damaged"),
+        (["nyu", "--mine", "{0}/missed.json"], "mean error of mine must be a number of mm"),
         (["nyu", "--mean-error", "nan"], "must be a number of mm"),
     ],
 )
 def test_leaderboard_fails_in_one_line(files, arguments, message):
+    for name, mean in (("words", "far"), ("missed", None)):
+        record = {"name": "mine", "mean_error_mm": mean, "skeleton": "nyu14", "frames": 8252}
+        (files / f"{name}.json").write_text(json.dumps({"results": [record]}))
+    message = message.format(files)
     assert message in error_of(run("leaderboard", *(argument.format(files) for argument in arguments)))

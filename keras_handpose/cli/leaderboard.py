@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,13 +50,14 @@ def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]
     protocol = PROTOCOLS[dataset]
     try:
         records = json.loads(path.read_text(encoding="utf-8"))["results"]
-        own = {record["name"]: record["mean_error_mm"] for record in records}
-    except FileNotFoundError:
+        own = {str(record["name"]): _mean(record["mean_error_mm"]) for record in records}
+        without_centre = [_mean(record.get("mean_error_without_centre_joint_mm")) for record in records]
+    except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"There is no report {path}.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} is no report of `keras-handpose evaluate`, or it is damaged.") from None
     remarks = []
-    for record in records:
+    for record, without in zip(records, without_centre, strict=True):
         name = record["name"]
         if record.get("skeleton") != protocol.skeleton.name:
             raise ValueError(
@@ -68,10 +70,13 @@ def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]
             remarks.append(f"{name} missed {record['frames_missed']} frames, which are not in its mean.")
         if not record.get("centre_joint", True):
             remarks.append(f"{name} leaves the centre joint out; the recomputed figures do not.")
-        elif record.get("mean_error_without_centre_joint_mm") is not None:
-            without = record["mean_error_without_centre_joint_mm"]
+        elif not math.isnan(without):
             remarks.append(f"{name} without the centre joint, as the paper has it: {without:.3f} mm.")
     return own, remarks
+
+
+def _mean(figure: float | None) -> float:
+    return math.nan if figure is None else float(figure)
 
 
 def _table(entries: list[LeaderboardEntry], dataset: str) -> Table:

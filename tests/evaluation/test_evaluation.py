@@ -10,7 +10,9 @@ import pytest
 
 from keras_handpose import ICVL16, MSRA21, NYU14, xyz_to_uvd
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.datasets.nyu import NYU_EVALUATED, NYU_FRAMES_OF_SUBJECT_1
 from keras_handpose.evaluation import (
+    ORDERS,
     PROTOCOLS,
     GroundTruth,
     evaluate,
@@ -215,6 +217,7 @@ def test_protocols_are_the_fields():
         "icvl": (1596, 240.99, 240.96),
         "nyu": (8252, 588.03, 587.07),
     }
+    assert ORDERS["nyu36"] == NYU_EVALUATED and PROTOCOLS["nyu"].subsets["nyu-subject1"] == (0, NYU_FRAMES_OF_SUBJECT_1)
     for protocol in PROTOCOLS.values():
         parts = sorted(protocol.subsets.values())
         assert [first for first, _ in parts] + [protocol.frames] == [0, *(stop for _, stop in parts)] or not parts
