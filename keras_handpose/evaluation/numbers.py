@@ -1,8 +1,4 @@
-"""Tables of numbers in text, read at once.
-
-Result files of the field hold hundreds of thousands of plain decimals, and reading them is nearly all the time that an
-evaluation takes. `numpy.loadtxt` needs nearly twice as long and knows no names in front of the numbers.
-"""
+"""Tables of numbers in text, with or without a name in front of each line."""
 
 from __future__ import annotations
 
@@ -12,10 +8,8 @@ import numpy as np
 
 __all__ = ["parse_table"]
 
-_SPACE, _NEWLINE, _MINUS, _DOT, _ZERO = b" \n-.0"
 _SEPARATORS = bytes.maketrans(b",;\t", b"   ")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_EXACT_DIGITS = 15  # So many digits fit a float64, which then is as exact as the slow way.
 
 
 def parse_table(text: bytes, source: str) -> tuple[tuple[str, ...] | None, np.ndarray]:
@@ -51,50 +45,17 @@ def parse_table(text: bytes, source: str) -> tuple[tuple[str, ...] | None, np.nd
         split = {number: line.partition(b" ") for number, line in numbered.items()}
         names = tuple(os.fsdecode(name) for name, _, _ in split.values())
         numbered = {number: rest for number, (_, _, rest) in split.items()}
-    table = _plain_decimals(b"\n".join(numbered.values()), len(numbered))
-    return names, _any_numbers(numbered, source) if table is None else table
+    try:
+        numbers = np.loadtxt(list(numbered.values()), ndmin=2, comments=None)
+    except ValueError:
+        numbers = None
+    if numbers is None or len(numbers) != len(numbered):
+        numbers = _line_by_line(numbered, source)
+    return names, numbers
 
 
-def _plain_decimals(text: bytes, lines: int) -> np.ndarray | None:
-    """Read numbers like -12.345 in lines of equally many; None where there is anything else."""
-    characters = np.frombuffer(b"\n%b\n" % text, np.uint8)
-    inside = characters > _SPACE
-    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
-    starts, ends = edges[::2], edges[1::2]
-    columns, rest = divmod(len(starts), lines)
-    newlines = np.flatnonzero(characters == _NEWLINE)
-    if rest or not columns or (np.searchsorted(starts, newlines[1:]) != columns * np.arange(1, lines + 1)).any():
-        return None
-
-    dots = np.flatnonzero(characters == _DOT)
-    if len(dots) != len(starts):
-        numbers = np.searchsorted(starts, dots, side="right") - 1
-        points = ends.copy()
-        points[numbers] = dots
-    else:
-        points = dots
-    negative = characters[starts] == _MINUS
-    before, after = points - starts - negative, np.maximum(ends - points - 1, 0)
-    digits = characters - np.uint8(_ZERO)
-    if before.min() < 1 or before.max() + after.max() > _EXACT_DIGITS:
-        return None
-    # Were a dot outside of its number or another character in it, these counts would not agree.
-    if (points > ends).any() or np.count_nonzero(digits < 10) != before.sum() + after.sum():
-        return None
-
-    mantissas = np.zeros(len(starts), np.int64)
-    for place in range(int(before.max()), 0, -1):
-        mantissas *= 10
-        mantissas += np.where(place <= before, digits[points - place], 0)
-    for place in range(1, int(after.max()) + 1):
-        longer = mantissas * 10 + digits.take(points + place, mode="clip")
-        mantissas = np.where(place <= after, longer, mantissas)
-    values = mantissas / (10.0 ** np.arange(_EXACT_DIGITS + 1))[after]
-    return np.where(negative, -values, values).reshape(lines, columns)
-
-
-def _any_numbers(numbered: dict[int, bytes], source: str) -> np.ndarray:
-    """Read numbers in any notation, or tell in which line there are none or not as many as in the first."""
+def _line_by_line(numbered: dict[int, bytes], source: str) -> np.ndarray:
+    """Tell in which line there is no number, or not as many as in the first; or read what NumPy does not know."""
     rows = []
     for number, line in numbered.items():
         words = line.split()
