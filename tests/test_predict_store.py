@@ -56,7 +56,7 @@ def test_it_agrees_with_the_estimator(store, tiny_weights):
     ("made", "message"),
     [
         ({"skeleton": ICVL16}, r"16 joints \(icvl16\), crops of 128 px. Received: 21 joints \(msra21\)"),
-        ({"cube": 200.0}, "knows cubes of 250 mm. Received: cubes of 200 mm"),
+        ({"cube": 200.0}, "knows cubes of 250 to 250 mm. Received: cubes of 200 to 200 mm"),
         ({"size": 96}, "crops of 96 px. Received: 21 joints"),
     ],
 )

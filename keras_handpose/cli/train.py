@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
-def _data(*, help: str, default: str | bool = True) -> Any:
-    return typer.Option(help=help, rich_help_panel="Data", show_default=default)
+def _data(*names: str, help: str, default: str | bool = True) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Data", show_default=default)
 
 
 def _recipe(*names: str, help: str, default: str | bool = True) -> Any:
@@ -40,6 +40,9 @@ def train(
     centre: Annotated[str | None, _data(help="With --dataset: com or ground-truth.", default="com")] = None,
     cube: Annotated[
         str | None, _data(help="Edge of the cubes in mm; with --dataset, as for `prepare`.", default="250")
+    ] = None,
+    skip_bad: Annotated[
+        bool | None, _data("--skip-bad", help="With --dataset: go on after frames that cannot be read.")
     ] = None,
     leave_out: Annotated[
         str | None, _data(help="Subjects to judge by and not to train on, such as P0 or P0,P3.")
@@ -124,6 +127,7 @@ _PARTNERS = {
     "test_store": ("store",),
     "data_dir": ("dataset",),
     "centre": ("dataset",),
+    "skip_bad": ("dataset",),
     "leave_out": ("store", "dataset"),
     "folds": ("store", "dataset"),
 }
@@ -161,7 +165,7 @@ def _prepare(options: dict[str, Any]) -> tuple[Path, Path | None]:
     from keras_handpose.datasets import DATASETS
 
     name, output = options["dataset"], options["output"]
-    given = {key: options[key] for key in ("centre", "cube", "workers") if options[key] is not None}
+    given = {key: options[key] for key in ("centre", "cube", "workers", "skip_bad") if options[key] is not None}
     splits = ("train", "test") if name in DATASETS and "split" in signature(DATASETS[name]).parameters else (None,)
     if options["leave_out"] or options["folds"]:
         splits = splits[:1]

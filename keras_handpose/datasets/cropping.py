@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_handpose.cameras import Camera
 from keras_handpose.datasets.centres import CENTRES, find_centre
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
@@ -18,7 +19,7 @@ from keras_handpose.datasets.store_file import deflate_crop
 from keras_handpose.preprocessing import BACKGROUND, crop_hand
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
-__all__ = ["CropPlan"]
+__all__ = ["CropPlan", "check_distances"]
 
 _BAD_FRAME = (OSError, ValueError, TypeError)
 _FAR = 125.0  # Half a hand's cube in mm: centres that are mostly farther from the joints are not theirs.
@@ -124,17 +125,17 @@ class CropPlan:
             centre_xyz = None if np.isnan(self.centre[i]).any() else self.centre[i]
         else:
             centre_xyz = find_centre(frame, centre=self.centre, cube=cube)
-        camera = frame.camera
         row = self._empty_row() | {
             "joints_xyz": np.asarray(frame.joints_xyz, np.float32),
             "cubes": cube,
-            "cameras": [camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy],
+            "cameras": _camera_row(frame.camera),
             "hands": frame.hand,
             "subjects": frame.subject,
             "paths": frame.path,
         }
         if centre_xyz is not None:
-            crop = crop_hand(frame.depth, camera, centre_xyz, cube=cube, size=self.size, mirror=frame.hand == "left")
+            mirror = frame.hand == "left"
+            crop = crop_hand(frame.depth, frame.camera, centre_xyz, cube=cube, size=self.size, mirror=mirror)
             row |= {
                 "chunk": deflate_crop(crop.image),
                 "joints_unit": crop.xyz_to_unit(frame.joints_xyz).astype(np.float32),
@@ -148,6 +149,7 @@ class CropPlan:
         if isinstance(self.frames, Dataset):
             row |= {
                 "joints_xyz": self.frames.joints_xyz[i].astype(np.float32),
+                "cameras": _camera_row(self.frames.camera),
                 "hands": self.frames.hand,
                 "subjects": str(self.frames.subjects[i]),
                 "paths": self.frames.paths[i],
@@ -184,6 +186,10 @@ class CropPlan:
         return self.cube
 
 
+def _camera_row(camera: Camera) -> list[float]:
+    return [camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy]
+
+
 def _checked_centre(centre: str | np.ndarray, frames: Sequence[Frame]) -> str | np.ndarray:
     if isinstance(centre, str):
         if centre not in CENTRES:
@@ -196,14 +202,26 @@ def _checked_centre(centre: str | np.ndarray, frames: Sequence[Frame]) -> str | 
             "Centre files go with a split, a choice of subjects and an order of frames: read the same ones."
         )
     if isinstance(frames, Dataset):
-        distances = np.linalg.norm(frames.joints_xyz.mean(axis=1) - centres, axis=-1)
-        if not np.isnan(distances).all() and np.nanmedian(distances) > _FAR:
-            raise ValueError(
-                "The centres are not those of these frames. Received: centres whose median distance from the middle "
-                f"of the joints is {np.nanmedian(distances):.0f} mm. Check the format (which way y points, xyz or "
-                "uvd), the split, the subjects and the order of the frames."
-            )
+        check_distances(np.linalg.norm(frames.joints_xyz.mean(axis=1) - centres, axis=-1))
     return centres
+
+
+def check_distances(distances: np.ndarray) -> None:
+    """Check that centres belong to the joints of their frames.
+
+    Args:
+        distances: Of centres from the middle of the joints in mm, NaN where there is none.
+
+    Raises:
+        ValueError: Most are farther apart than a hand is large.
+    """
+    if not np.isnan(distances).all() and np.nanmedian(distances) > _FAR:
+        raise ValueError(
+            "The crops' centres are not at the labelled joints. Received: a median distance of "
+            f"{np.nanmedian(distances):.0f} mm between a centre and the middle of the joints. Check the joints (mm, z "
+            "away from the camera) and, of centres from a file, the format (which way y points, xyz or uvd), the "
+            "split, the subjects and the order of the frames."
+        )
 
 
 def _checked_cube(

@@ -24,7 +24,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from keras_handpose.datasets.cropping import CropPlan
+from keras_handpose.datasets.cropping import CropPlan, check_distances
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.store import CropStore
@@ -96,6 +96,8 @@ def prepare(
         raise ValueError(f"`workers` must be at least 1. Received: {workers}.")
     plan = CropPlan(frames=frames, centre=centre, cube=cube, size=size, skip_bad=skip_bad)
     settings = plan.settings(centre_name)
+    if output.is_dir():
+        raise IsADirectoryError(f"`output` must be the file to make. Received: {output}, which is a folder.")
     if output.exists():
         return _made_before(output, settings)
     folder = output.with_name(f"{output.name}.partial")
@@ -134,7 +136,9 @@ def _begin(folder: Path, settings: dict[str, Any], *, goes_on: bool) -> None:
 
 
 def _differences(made: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    names = [name for name in {**made, **settings} if name not in _NOT_COMPARED]
+    # To pass over bad frames from now on changes nothing of what is there: so far there were none.
+    not_compared = (*_NOT_COMPARED, "skip_bad") if settings["skip_bad"] else _NOT_COMPARED
+    names = [name for name in {**made, **settings} if name not in not_compared]
     return [name for name in names if made.get(name) != settings.get(name)]
 
 
@@ -215,6 +219,7 @@ def _part_file(folder: Path, start: int) -> Path:
 def _join_parts(plan: CropPlan, folder: Path, output: Path, settings: dict[str, Any]) -> None:
     """Write the store from the parts."""
     bad_frames: list[dict[str, Any]] = []
+    distances: list[np.ndarray] = []
 
     def parts() -> Iterator[tuple[list[bytes], dict[str, np.ndarray]]]:
         for start in range(0, len(plan.frames), _PART):
@@ -223,7 +228,9 @@ def _join_parts(plan: CropPlan, folder: Path, output: Path, settings: dict[str, 
                 problem = {"frame": start + int(i), "path": str(columns["paths"][i])}
                 bad_frames.append(problem | {"problem": str(columns["problems"][i])})
             chunks = np.split(columns["chunks"], columns["ends"][:-1])
+            distances.append(np.linalg.norm(columns["joints_xyz"].mean(axis=1) - columns["centres_xyz"], axis=-1))
             yield [chunk.tobytes() for chunk in chunks], columns
+        check_distances(np.concatenate(distances))
 
     joined = folder / "joined.h5"
     write_store(

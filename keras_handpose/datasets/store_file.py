@@ -51,7 +51,9 @@ TABLES: dict[str, tuple[str, tuple[str | int, ...]]] = {
 _STEPS = 32767
 _CROP_TYPE = np.dtype("<i2")
 _LEVEL = 1
-_DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # What h5py raises for damaged files.
+_LONGEST = 4096  # Bytes of a name.
+# What h5py and NumPy raise for damaged files.
+_DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, ArithmeticError)
 
 
 def deflate_crop(image: np.ndarray) -> bytes:
@@ -198,7 +200,12 @@ def read_tables(file: h5py.File, path: Path) -> tuple[Skeleton, int, dict[str, A
         for name, (kind, tail) in TABLES.items():
             table = _dataset(file, name)
             shape = (count, *(len(skeleton) if axis == "joints" else axis for axis in tail))
-            if table.shape != shape or table.chunks or table.dtype.kind != np.dtype(kind).kind:
+            if (
+                table.shape != shape
+                or table.chunks
+                or table.dtype.kind != np.dtype(kind).kind
+                or table.dtype.itemsize > _LONGEST
+            ):
                 raise ValueError(f"its {name} are {table.dtype} of shape {table.shape}")
             column = table[:]
             checksum = zlib.crc32(column, checksum)

@@ -47,12 +47,14 @@ def predict_store(
             f"{store.size} px. Received: {engine.joints} joints{f' ({skeleton})' if record else ''}, crops of "
             f"{engine.crop_size} px."
         )
-    if record is not None and not np.isin(store.cubes[store.found], record.cube).all():
-        raise ValueError(
-            f"The network knows cubes of {record.cube:g} mm. Received: cubes of "
-            f"{', '.join(f'{cube:g}' for cube in np.unique(store.cubes[store.found]))} mm in {store.path}. "
-            f"Prepare a store with cube={record.cube:g}."
-        )
+    if record is not None:
+        cubes = store.cubes[store.found]
+        least, most = record.training.get("cubes_mm", (record.cube, record.cube))
+        if ((cubes < least) | (cubes > most)).any():
+            raise ValueError(
+                f"The network knows cubes of {least:g} to {most:g} mm. Received: cubes of {cubes.min():g} to "
+                f"{cubes.max():g} mm in {store.path}. Prepare a store with cube={record.cube:g}."
+            )
     frames = np.arange(len(store)) if frames is None else np.asarray(frames)
     joints_xyz = np.full((len(frames), engine.joints, 3), np.nan)
     found = np.flatnonzero(store.found[frames])

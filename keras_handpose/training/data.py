@@ -24,12 +24,14 @@ class TrainingData(ABC):
         skeleton: Layout of the joints.
         size: Edge of the crops in px.
         camera: Name of the camera in `CAMERAS`; "unnamed" if it is not there.
-        cubes: The different edges of the cubes in mm, in ascending order.
+        cube: Edge of the training crops' cubes in mm, the middle one where they differ.
+        cubes: All edges of cubes in mm, also those of the crops to judge by, in ascending order.
     """
 
     skeleton: Skeleton
     size: int
     camera: str
+    cube: float
     cubes: np.ndarray
 
     @abstractmethod

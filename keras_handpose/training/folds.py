@@ -32,9 +32,9 @@ def train_folds(
 ) -> dict[str, Any]:
     """Leave out every subject of a store once, and join what the networks predict for those they have not seen.
 
-    Writes to ``output`` a folder for each subject, as `train` does, and over all frames in the store's order
-    ``predictions.txt``, ``truth.txt`` and ``errors.json``. Interrupted, the same call goes on: folds that are done are
-    not done again.
+    Writes to ``output`` a folder ``without-SUBJECT`` for each subject, as `train` does, and over all frames in the
+    store's order ``predictions.txt``, ``truth.txt`` and ``errors.json``. Interrupted, the same call goes on: folds that
+    are done are not done again.
 
     Args:
         output: Folder of the folds.
@@ -56,7 +56,7 @@ def train_folds(
         joints_uvd = np.full(crops.joints_xyz.shape, np.nan)
         for subject in subjects:
             data = StoredCrops(store, leave_out=(subject,))
-            fold = folder / (quote(subject, safe=" ") or "_")
+            fold = folder / f"without-{quote(subject, safe=' ')}"
             if not is_finished(fold, data, recipe, network=network):
                 train(fold, data, recipe, network=network, workers=workers, tensorboard=tensorboard, verbose=verbose)
                 keras.backend.clear_session()

@@ -95,8 +95,16 @@ class StoredCrops(TrainingData):
         return next((name for name, camera in CAMERAS.items() if np.allclose(_values(camera), values)), "unnamed")
 
     @cached_property
+    def cube(self) -> float:
+        return float(np.median(self.store.cubes[self.indices]))
+
+    @cached_property
     def cubes(self) -> np.ndarray:
-        return np.unique(self.store.cubes[self.indices])
+        cubes = self.store.cubes[self.indices]
+        if self.judged is not None:
+            store, frames = self.judged
+            cubes = np.concatenate([cubes, store.cubes[frames][store.found[frames]]])
+        return np.unique(cubes)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -135,7 +143,7 @@ class StoredCrops(TrainingData):
         store, frames = self.judged
         found = frames[store.found[frames]]
         if not len(found):
-            raise ValueError(f"In none of the frames to judge by a hand was found. Received: {self}.")
+            return None
         return store.crops(found[np.linspace(0, len(found) - 1, min(len(found), self.watched)).round().astype(int)])
 
     def judge(self, engine, folder, *, workers):
@@ -173,4 +181,5 @@ def _identity(store: CropStore) -> dict[str, Any]:
     for values in (store.joints_unit, store.centres_xyz, store.cubes, store.found):
         labels.update(np.ascontiguousarray(values).tobytes())
     labels.update("\n".join(map(str, store.subjects)).encode())
-    return {"frames": len(store), "labels": labels.hexdigest(), "settings": dict(store.settings)}
+    settings = {key: value for key, value in store.settings.items() if key not in ("folder", "package_version")}
+    return {"frames": len(store), "labels": labels.hexdigest(), "settings": settings}

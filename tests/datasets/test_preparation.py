@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 
 from keras_handpose.cli import app
 from keras_handpose.datasets import CUSTOMARY_CUBES, MSRA15, CropStore, preparation, prepare, write_msra15
+from keras_handpose.evaluation import GroundTruth
 
 GESTURES = ("1", "TIP")
 FRAMES = [
@@ -135,11 +137,36 @@ def test_a_bad_frame_stops_or_is_passed_over(dataset, tmp_path, damage):
     [bad] = skipping.settings["bad_frames"]
     assert (bad["frame"], bad["path"]) == (6, dataset.paths[6]) and dataset.paths[6] in bad["problem"]
     np.testing.assert_array_equal(skipping.joints_xyz, dataset.joints_xyz)
+    truth = GroundTruth.read(skipping.path)  # A frame that could not be read is one that a method misses.
+    assert len(truth) == len(dataset) and len(truth.cameras) == 1
 
     frame.write_bytes(content)
     mended = prepare(dataset, path, workers=1)
     assert np.flatnonzero(~mended.found).tolist() == [8]
     np.testing.assert_array_equal(mended.crops(np.array([7])).images, skipping.crops(np.array([7])).images)
+
+
+def test_passing_over_bad_frames_may_begin_late(dataset, tmp_path):
+    """As the error says, the same call goes on when it is told to skip them; but it never stops skipping."""
+    path = tmp_path / "crops.h5"
+    cut(dataset, 6)
+    with pytest.raises(ValueError, match="What was done is kept"):
+        prepare(dataset, path, workers=1)
+    assert len(prepare(dataset, path, workers=1, skip_bad=True).settings["bad_frames"]) == 1
+    with pytest.raises(FileExistsError, match="skip_bad True, now False"):
+        prepare(dataset, path, workers=1)
+
+
+def test_an_output_must_not_be_a_folder(dataset, tmp_path):
+    with pytest.raises(IsADirectoryError, match="which is a folder"):
+        prepare(dataset, tmp_path, workers=1)
+
+
+def test_joints_in_metres_are_noticed(tmp_path):
+    frames = [replace(palm_frame(i), joints_xyz=palm_frame(i).joints_xyz / 1000) for i in range(3)]
+    with pytest.raises(ValueError, match="not at the labelled joints.*Check the joints"):
+        prepare(frames, tmp_path / "mine.h5")
+    assert not (tmp_path / "mine.h5").exists()
 
 
 def test_a_damaged_part_is_made_again(dataset, tmp_path):
@@ -192,7 +219,7 @@ def test_cubes(dataset, tmp_path, cube, expected):
     [
         ({"centre": "mcp"}, "com, ground-truth, or centres in mm. Received: 'mcp'"),
         ({"centre": np.zeros((17, 3))}, r"shape \(18, 3\). Received: shape \(17, 3\)"),
-        ({"centre": np.full((18, 3), [0.0, 300.0, 400.0])}, "not those of these frames.*which way y points"),
+        ({"centre": np.full((18, 3), [0.0, 300.0, 400.0])}, "not at the labelled joints.*which way y points"),
         ({"cube": 0}, "positive edges in mm"),
         ({"cube": [250.0] * 17}, r"one a frame. Received: shape \(17,\)"),
         ({"cube": {"P0": 200}}, "cube for every subject; there are those of P0. Received: 'P1, P8'"),

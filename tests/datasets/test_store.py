@@ -230,6 +230,8 @@ def without_a_crop(file: h5py.File) -> None:
         (edited(linked_elsewhere), "paths are not in it"),
         (replaced("paths", None), "paths are not in it"),
         (replaced("paths", ["a"] * 5, dtype=h5py.string_dtype()), "paths are object"),
+        (replaced("paths", np.full(5, b"a"), dtype="S5000"), "paths are [|]S5000"),
+        (edited(lambda file: file.attrs.update(count=np.inf)), "not a whole crop store"),
         (replaced("cubes", np.full(4, 250.0)), "cubes are float64 of shape"),
         (replaced("found", np.full(5, 1.0)), "found are float64"),
         (replaced("crops", np.zeros((5, 64, 64), np.float32)), "laid out"),

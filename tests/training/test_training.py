@@ -197,10 +197,13 @@ def test_a_run_ends_in_weights_that_load(tmp_path, store):
 
 @pytest.mark.slow
 def test_the_test_split_may_be_another_store(tmp_path, store):
-    make_store(tmp_path / "test.h5", frames=6).close()
+    make_store(tmp_path / "test.h5", frames=6, cube=150.0).close()
     quiet(tmp_path / "run", StoredCrops(store, test=tmp_path / "test.h5"), RECIPE, network=network)
     figures = json.loads((tmp_path / "run" / "errors.json").read_text())
     assert figures["frames"] == 6 and figures["data"].startswith("all subjects of")
+    # The error that was watched is in the mm of the cubes that were watched, not of those trained on.
+    watched = float(log_of(tmp_path / "run")[-1]["val_mean_error_mm"])
+    assert watched == pytest.approx(figures["mean_error_mm"], rel=1e-3)
 
 
 @pytest.mark.slow
@@ -210,13 +213,14 @@ def test_folds_leave_out_each_subject_once(tmp_path, store):
     assert (figures["frames"], figures["frames_missed"]) == (30, 1)
     predicted = read_predictions(tmp_path / "predictions.txt")
     for i, subject in enumerate(SUBJECTS):
-        own = json.loads((tmp_path / subject / "errors.json").read_text())["mean_error_mm"]
+        fold = tmp_path / f"without-{subject}"
+        own = json.loads((fold / "errors.json").read_text())["mean_error_mm"]
         assert figures["mean_error_by_subject_mm"][subject] == pytest.approx(own, abs=2e-3)
-        np.testing.assert_array_equal(predicted[i::3], read_predictions(tmp_path / subject / "predictions.txt"))
-    before = (tmp_path / "P0" / "errors.json").stat().st_mtime_ns
-    (tmp_path / "P2" / "errors.json").unlink()
+        np.testing.assert_array_equal(predicted[i::3], read_predictions(fold / "predictions.txt"))
+    before = (tmp_path / "without-P0" / "errors.json").stat().st_mtime_ns
+    (tmp_path / "without-P2" / "errors.json").unlink()
     assert train_folds(tmp_path, store, RECIPE, network=network, workers=1, verbose=0) == figures
-    assert (tmp_path / "P0" / "errors.json").stat().st_mtime_ns == before
+    assert (tmp_path / "without-P0" / "errors.json").stat().st_mtime_ns == before
     with pytest.raises(ValueError, match=r"P0 holds a run of another plan. Received: recipe.seed=1"):
         train_folds(tmp_path, store, replace(RECIPE, seed=1), network=network, workers=1, verbose=0)
 
