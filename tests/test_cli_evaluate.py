@@ -113,7 +113,7 @@ def test_several_ways_to_name_predictions(files, arguments):
     assert result.exit_code == 0
     lines = [line for line in result.stdout.splitlines() if " near " in line or " far " in line]
     assert len(lines) == 2
-    assert " 5.000 " in lines[0] and " 13.000 " in lines[1]
+    assert " 5.00 " in lines[0] and " 13.00 " in lines[1]
 
 
 @pytest.mark.parametrize("part", [["--subset", "icvl-seq1"], ["--frames", "0:702"]])
@@ -154,6 +154,7 @@ def test_options_change_what_is_read(files, tmp_path):
     ("arguments", "message"),
     [
         ([], "Name at least one result file"),
+        (["a.weights.h5", "b.weights.h5"], "write --weights a.weights.h5 --weights b.weights.h5"),
         (["gone.txt"], "no result file gone.txt"),
         (["{0}/near.txt", "--skeleton", "icvl"], "`--skeleton` must be one of msra21"),
         (["{0}/near.txt", "--skeleton", "nyu14"], "fit icvl16: name that skeleton"),
@@ -285,7 +286,7 @@ def test_a_report_finds_its_place(files, tmp_path):
     [
         (["hands"], "`dataset` must be one of msra15, icvl, nyu"),
         (["nyu", "--mine", "gone.json"], "no report gone.json"),
-        (["nyu", "--mine", "{0}/truth.txt"], "no report of `keras-handpose evaluate`"),
+        (["nyu", "--mine", "{0}/truth.txt"], "no report.json of `keras-handpose evaluate"),
         (["nyu", "--mine", "{0}"], "no report {0}"),
         (["nyu", "--mine", "{0}/words.json"], "or it is damaged"),
         (["nyu", "--mine", "{0}/missed.json"], "mean error of mine must be a number of mm"),

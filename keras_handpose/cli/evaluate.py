@@ -30,7 +30,7 @@ def evaluate(
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="Presets or .weights.h5 files to run on the crops of a store that is the ground truth."),
+        typer.Option(help="A preset or .weights.h5 file to run on a store that is the ground truth; again for more."),
     ] = None,
     skeleton: Annotated[str | None, typer.Option(help="msra21, icvl16 or nyu14; by default what fits.")] = None,
     camera: Annotated[
@@ -68,6 +68,9 @@ def evaluate(
 
     files = [*(predictions or []), *(more or [])]
     networks = weights or []
+    misplaced = [file for file in files if file.name.endswith(".weights.h5")]
+    if misplaced:
+        raise ValueError(f"Weights are no predictions: write --weights {' --weights '.join(map(str, misplaced))}.")
     if not files and not networks:
         raise ValueError("Name at least one result file, --predictions FILE [FILE ...], or --weights to run.")
     if networks and ground_truth.suffix.lower() not in STORE_SUFFIXES:
@@ -140,7 +143,8 @@ def _predict(weights: str, store: Path, frames: np.ndarray) -> np.ndarray:
 
 def _names(files: list[Path]) -> list[str]:
     """Return the shortest ends of the paths that tell them apart."""
-    names = [file.stem for file in files]
+    # What a training predicts is called as its folder.
+    names = [file.parent.name if file.stem == "predictions" and file.parent.name else file.stem for file in files]
     for parts in range(2, max((len(file.parts) for file in files), default=0) + 1):
         if len(set(names)) == len(names):
             break

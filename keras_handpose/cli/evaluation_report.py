@@ -48,7 +48,7 @@ def figures_table(records: list[dict[str, Any]]) -> Table:
         )
         table.add_row(
             escape(record["name"]),
-            *("-" if figure is None else f"{figure:.3f}" for figure in figures),
+            *("-" if figure is None else f"{figure:.2f}" for figure in figures),
             f"{record['success_rate_worst_joint_40_mm']:.1%}",
             f"{record['area_under_curve']['worst_joint']:.3f}",
             str(record["frames_missed"]),

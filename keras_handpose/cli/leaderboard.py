@@ -55,7 +55,10 @@ def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]
     except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"There is no report {path}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} is no report of `keras-handpose evaluate`, or it is damaged.") from None
+        raise ValueError(
+            f"{path} is no report.json of `keras-handpose evaluate --output`, or it is damaged. "
+            "Evaluate the predictions first, such as a training's predictions.txt against its truth.txt."
+        ) from None
     remarks = []
     for record, without in zip(records, without_centre, strict=True):
         name = record["name"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import fields, replace
 from inspect import signature
 from pathlib import Path
@@ -109,7 +110,7 @@ def train(
         from keras_handpose import training
 
     recipe = _recipe_of(training.PAPER if store else training.RENDERED, options)
-    run = {"workers": workers, "tensorboard": tensorboard}
+    run = {"workers": workers, "tensorboard": tensorboard, "verbose": "auto" if sys.stdout.isatty() else 2}
     if folds:
         _report(training.train_folds(output, store, recipe, **run), output)
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_handpose.cameras import Camera, uvd_to_xyz
+from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz
 from keras_handpose.evaluation.predictions import read_image_paths, read_predictions
 from keras_handpose.evaluation.protocols import PROTOCOLS, protocol_for
 from keras_handpose.skeletons import SKELETONS, Skeleton
@@ -164,7 +164,7 @@ class GroundTruth:
             return cls(
                 joints_xyz=np.asarray(store.joints_xyz, np.float64)[numbers],
                 skeleton=store.skeleton,
-                cameras=tuple(Camera(name=path.name, **dict(zip(names, row.tolist(), strict=True))) for row in rows),
+                cameras=tuple(_named(Camera(**dict(zip(names, row.tolist(), strict=True)))) for row in rows),
                 camera_indices=indices.reshape(-1),
                 numbers=numbers,
                 total=len(there),
@@ -215,6 +215,12 @@ class GroundTruth:
             of_camera = self.camera_indices == index
             joints_xyz[of_camera] = uvd_to_xyz(joints_uvd[of_camera], camera)
         return joints_xyz
+
+
+def _named(camera: Camera) -> Camera:
+    """Return the camera by the name under which it is known."""
+    known = (other for other in CAMERAS.values() if replace(other, name="custom", nominal=False) == camera)
+    return next(known, camera)
 
 
 def _skeleton_of(joints: int, path: Path) -> Skeleton:

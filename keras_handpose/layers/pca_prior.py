@@ -94,7 +94,8 @@ class PCAPrior(keras.layers.Layer):
             raise ValueError(f"`joints_unit` must have shape (n, {self.joints}, 3). Received: {poses.shape}.")
         if len(poses) <= self.components:
             raise ValueError(
-                f"{self.components} components need more than {self.components} poses. Received: {len(poses)} poses."
+                f"{self.components} components need more than {self.components} poses. Received: {len(poses)} poses. "
+                "Choose fewer components, or more poses."
             )
         if not np.isfinite(poses).all():
             broken = np.unique(np.nonzero(~np.isfinite(poses))[0])

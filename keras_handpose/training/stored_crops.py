@@ -21,6 +21,8 @@ from keras_handpose.training.data import TrainingData
 
 __all__ = ["StoredCrops", "store_name"]
 
+_NEAREST = 1.0  # mm
+
 
 @dataclass(frozen=True)
 class StoredCrops(TrainingData):
@@ -151,6 +153,8 @@ class StoredCrops(TrainingData):
             return None
         store, frames = self.judged
         joints_xyz = predict_store(engine, store, frames)
+        # Behind the camera there are no pixels: a joint that a bad network puts there is written as just before it.
+        joints_xyz[..., 2] = np.maximum(joints_xyz[..., 2], _NEAREST)
         truth_xyz = store.joints_xyz[frames]
         write_predictions(folder / "predictions.txt", store.project(joints_xyz, frames))
         write_predictions(folder / "truth.txt", store.project(truth_xyz, frames))

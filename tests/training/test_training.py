@@ -17,7 +17,7 @@ from tiny import LOST, RECIPE, SUBJECTS, make_store, network
 import keras_handpose as khp
 from keras_handpose.datasets import Augmentation
 from keras_handpose.datasets.store import CropStore
-from keras_handpose.evaluation import joint_errors, read_predictions
+from keras_handpose.evaluation import GroundTruth, evaluate, joint_errors, read_predictions
 from keras_handpose.layers import PCAPrior
 from keras_handpose.skeletons import MSRA21
 from keras_handpose.training import RENDERED, RenderedHands, StoredCrops, train, train_folds
@@ -204,6 +204,23 @@ def test_the_test_split_may_be_another_store(tmp_path, store):
     # The error that was watched is in the mm of the cubes that were watched, not of those trained on.
     watched = float(log_of(tmp_path / "run")[-1]["val_mean_error_mm"])
     assert watched == pytest.approx(figures["mean_error_mm"], rel=1e-3)
+
+
+def test_joints_behind_the_camera_are_no_missed_frames(tmp_path, store):
+    """A network so bad that its joints have no pixels is bad in its files as well: they say what its figures say."""
+
+    class Backwards:
+        crop_size, joints = 128, 21
+
+        def __call__(self, crops):
+            return np.full((len(crops), 21, 3), -9.0, np.float32)
+
+    data = StoredCrops(store, leave_out=("P1",))
+    figures = data.judge(Backwards(), tmp_path, workers=1)
+    again = evaluate(GroundTruth.read(tmp_path / "truth.txt"), tmp_path / "predictions.txt").to_dict()
+    assert figures["frames_missed"] == again["frames_missed"] == 1  # The one without a hand.
+    assert figures["mean_error_mm"] == pytest.approx(again["mean_error_mm"], abs=0.01)
+    assert figures["mean_error_mm"] > 400
 
 
 @pytest.mark.slow
