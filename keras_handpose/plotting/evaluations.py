@@ -135,8 +135,9 @@ def plot_overlays(
             line[0].set_ylabel(evaluation.name, color=INK, size=10, weight="bold")
         for axes, text in zip(grid[0], titles, strict=True):
             axes.set_title(f"{text}\n{axes.get_title(loc='left')}", loc="left", size=9, color=FAINT)
-        figure.subplots_adjust(left=0.3 / (3.2 * len(rows)), right=0.99, bottom=0.02, wspace=0.04, hspace=0.16)
-        figure.subplots_adjust(top=1 - 0.55 / figure.get_figheight())
+        figure.text(0.985, 0.06 / figure.get_figheight(), "thin white: the truth", size=8, ha="right", color=FAINT)
+        figure.subplots_adjust(left=0.3 / (3.2 * len(rows)), right=0.99, wspace=0.04, hspace=0.16)
+        figure.subplots_adjust(bottom=0.24 / figure.get_figheight(), top=1 - 0.55 / figure.get_figheight())
     return figure
 
 
