@@ -20,8 +20,9 @@ STOREYS = (
     {"datasets"},
     {"layers", "engines", "synthetic"},
     {"models"},
+    {"exporting"},
     {"estimator", "plotting", "evaluation"},
-    {"training", "tuning", "exporting"},
+    {"training", "tuning"},
     {"cli"},
     {"__main__"},
 )
