@@ -15,7 +15,7 @@ import keras_handpose
 PACKAGE = Path(keras_handpose.__file__).parent
 
 STOREYS = (
-    {"cameras", "skeletons", "files"},
+    {"cameras", "skeletons", "files", "records"},
     {"preprocessing"},
     {"datasets"},
     {"layers", "engines", "synthetic"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from keras_handpose.records import plain, read_object, write_object
 from keras_handpose.skeletons import SKELETONS
 
 __all__ = ["FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256"]
@@ -96,7 +96,7 @@ class Preset:
             if not isinstance(value, types) or isinstance(value, bool):
                 raise ValueError(f"`{key}` must be {kind}. Received: {key}={value!r}.")
             if types is Mapping:
-                object.__setattr__(self, key, _plain(value, key))
+                object.__setattr__(self, key, plain(value, key))
         stem = self.file.removesuffix(WEIGHTS_SUFFIX)
         for condition, expectation, key in (
             (
@@ -129,18 +129,11 @@ class Preset:
         Raises:
             ValueError: The text is not JSON, a key is missing, unknown or doubled, or a value is wrong.
         """
-        values = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-        if not isinstance(values, dict):
-            raise ValueError(f"A record must be a JSON object. Received: a {type(values).__name__}.")
-        known = {f.name for f in fields(cls)}
-        for label, keys in (("misses", known - values.keys()), ("has unknown", values.keys() - known)):
-            if keys:
-                raise ValueError(f"The record {label} keys: {', '.join(sorted(keys))}.")
-        return cls(**values)
+        return cls(**read_object(text, [f.name for f in fields(cls)]))
 
     def to_json(self) -> str:
         """Write the record as JSON text; the inverse of `from_json`."""
-        return json.dumps({f.name: getattr(self, f.name) for f in fields(self)}, indent=2, allow_nan=False) + "\n"
+        return write_object({f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
     def read(cls, path: str | Path) -> Preset:
@@ -175,29 +168,3 @@ def file_sha256(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"The record has doubled keys: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}.")
-    return values
-
-
-def _plain(value: Any, key: str) -> Any:
-    """Copy a JSON value, lists as tuples."""
-    if isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
-        return {k: _plain(v, f"{key}.{k}") for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(v, key) for v in value)
-    if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise ValueError(
-        f"`{key}` must hold what JSON can: text, finite numbers, true, false, null, lists and objects with text keys. "
-        f"Received: {value!r} of type {type(value).__name__}."
-    )
-
-
-def _refuse_constant(constant: str) -> float:
-    raise ValueError(f"A record holds finite numbers only. Received: {constant}.")
