@@ -17,6 +17,7 @@ _MODULES = {
     "models": "models",
     "weights": "models.weights",
     "evaluation": "evaluation",
+    "exporting": "exporting",
     "training": "training",
 }
 _ORIGINS = {
@@ -45,6 +46,7 @@ _ORIGINS = {
     "HandPoseEstimator": "estimator",
     "OneEuroFilter": "estimator",
     "Pose": "estimator",
+    "export": "exporting",
     "plot_errors": "plotting",
     "plot_overlays": "plotting",
     "plot_pose": "plotting",

@@ -1,6 +1,7 @@
 from keras_handpose import cameras as cameras
 from keras_handpose import datasets as datasets
 from keras_handpose import evaluation as evaluation
+from keras_handpose import exporting as exporting
 from keras_handpose import layers as layers
 from keras_handpose import models as models
 from keras_handpose import preprocessing as preprocessing
@@ -14,6 +15,7 @@ from keras_handpose.cameras import xyz_to_uvd as xyz_to_uvd
 from keras_handpose.estimator import HandPoseEstimator as HandPoseEstimator
 from keras_handpose.estimator import OneEuroFilter as OneEuroFilter
 from keras_handpose.estimator import Pose as Pose
+from keras_handpose.exporting import export as export
 from keras_handpose.layers import AttentionModule as AttentionModule
 from keras_handpose.layers import PCAPrior as PCAPrior
 from keras_handpose.layers import ResidualUnit as ResidualUnit

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_handpose.models.origins import remember_origin
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256
 
 if TYPE_CHECKING:
@@ -263,6 +264,7 @@ def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
             f"Build the model as the record says: {dict(preset.architecture)}."
         )
     model.load_weights(path)
+    remember_origin(model, preset)
     # Shown by default, on stderr and as it stands, and silenced like any other message of the logging module.
     _logger.warning("%s: trained on %s", preset.name, preset.trained_on)
 

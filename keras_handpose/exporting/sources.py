@@ -1,0 +1,138 @@
+"""What can be exported, and what its file will say of itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keras_handpose.engines.metadata import Metadata
+from keras_handpose.skeletons import SKELETONS, Skeleton
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_handpose.estimator import HandPoseEstimator
+
+__all__ = ["Subject", "open_subject"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A network to export, and what its file will say.
+
+    Args:
+        network: From crops to ``joints_unit``.
+        metadata: All but the comparison.
+    """
+
+    network: keras.Model
+    metadata: Metadata
+
+
+def open_subject(
+    source: keras.Model | HandPoseEstimator | str | os.PathLike,
+    *,
+    skeleton: Skeleton | str | None = None,
+    cube: float | None = None,
+    hand: str | None = None,
+    quantize: str | None = None,
+) -> Subject:
+    """Find out what to export; see `keras_handpose.export` for the arguments and errors."""
+    given = {
+        "skeleton": _skeleton(skeleton),
+        "cube": None if cube is None else float(cube),
+        "hand": hand,
+    }
+    if isinstance(source, str | os.PathLike):
+        from keras_handpose.models.weights import resolve
+
+        _merge(given, _known(resolve(source)[1]), f"weights={os.fspath(source)!r}")  # Before anything heavy loads.
+        from keras_handpose.models import ResidualAttentionRegressor
+
+        network, pipeline = ResidualAttentionRegressor(weights=source), {}
+    elif hasattr(source, "engine") and hasattr(source, "camera"):
+        network, known, pipeline = _taken_apart(source)
+        given = _merge(given, known, "the estimator")
+    else:
+        network, pipeline = source, {}
+    import keras
+
+    from keras_handpose.engines.keras import KerasEngine
+    from keras_handpose.models.origins import origin
+
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            "`source` must be a keras.Model, a HandPoseEstimator, the name of a preset or the path of weights. "
+            f"Received: {type(source).__name__}."
+        )
+    preset, sha256 = origin(network)
+    if preset is not None and not pipeline:
+        given = _merge(given, _known(preset), f"weights {preset.name!r} of the model")
+    missing = [name for name, value in given.items() if value is None]
+    if missing:
+        raise ValueError(
+            "A model does not say what its joints are, what cube it was trained for and which hand it knows: pass "
+            f"{' and '.join(f'`{name}`' for name in missing)}. Received: {network.name!r}."
+        )
+    engine = KerasEngine(network)
+    if engine.joints != len(given["skeleton"]):
+        raise ValueError(
+            f"The model has {engine.joints} joints and the skeleton {given['skeleton'].name!r} has "
+            f"{len(given['skeleton'])}. Pass the layout that the model was trained on as `skeleton`."
+        )
+    unchanged = preset is not None and preset.sha256 == sha256
+    metadata = Metadata(
+        kind="pipeline" if pipeline else "network",
+        **given,
+        **pipeline,
+        crop_size=engine.crop_size,
+        preset=preset.name if unchanged else None,
+        trained_on=preset.trained_on if unchanged else None,
+        quantize=quantize,
+        weights_sha256=sha256,
+    )
+    return Subject(network=network, metadata=metadata)
+
+
+def _skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
+    if isinstance(skeleton, str):
+        if skeleton not in SKELETONS:
+            raise ValueError(
+                f"`skeleton` must be one of {', '.join(SKELETONS)}, or a Skeleton. Received: {skeleton!r}."
+            )
+        return SKELETONS[skeleton]
+    return skeleton
+
+
+def _known(preset: Any) -> dict[str, Any]:
+    return {"skeleton": SKELETONS[preset.skeleton], "cube": float(preset.cube), "hand": preset.hand}
+
+
+def _merge(given: dict[str, Any], known: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Complete what was given by what is known, and refuse what contradicts it."""
+    for name, value in given.items():
+        if value not in (None, known[name]):
+            label = getattr(value, "name", value)
+            raise ValueError(
+                f"`{name}={label!r}` does not fit {origin}, which has {getattr(known[name], 'name', known[name])!r}. "
+                f"Leave `{name}` out."
+            )
+    return known
+
+
+def _taken_apart(estimator: HandPoseEstimator) -> tuple[keras.Model, dict[str, Any], dict[str, Any]]:
+    """Return an estimator's network, what it says of it, and what makes it a pipeline."""
+    network = getattr(estimator.engine, "model", None)
+    if network is None:
+        raise ValueError(
+            "Only an estimator that runs a Keras model can be exported. "
+            f"Received: one with a {type(estimator.engine).__name__}. Make it with engine='keras'."
+        )
+    other = {"right": "left", "left": "right"}[estimator.hand]
+    known = {
+        "skeleton": estimator.skeleton,
+        "cube": estimator.cube,
+        "hand": other if estimator.mirror else estimator.hand,
+    }
+    return network, known, {"camera": estimator.camera, "min_score": estimator.min_score}
