@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ResidualAttentionRegressor", "count_macs"]
+__all__ = ["ResidualAttentionRegressor", "count_macs", "hand_pose_pipeline"]
 
 
 def __getattr__(name: str):
@@ -14,6 +14,10 @@ def __getattr__(name: str):
         from keras_handpose.models.macs import count_macs
 
         return count_macs
+    if name == "hand_pose_pipeline":
+        from keras_handpose.models.pipeline import hand_pose_pipeline
+
+        return hand_pose_pipeline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

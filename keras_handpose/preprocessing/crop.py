@@ -30,7 +30,7 @@ from keras_handpose.cameras import Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import check_depth
 
-__all__ = ["BACKGROUND", "BEHIND", "CORE", "Crop", "crop_hand", "refine_centre"]
+__all__ = ["BACKGROUND", "BEHIND", "COARSE", "CORE", "Crop", "crop_hand", "refine_centre"]
 
 BACKGROUND = 1.0
 """Value of a crop's pixel that shows nothing of the cube's contents."""
@@ -41,8 +41,8 @@ BEHIND = 0.12
 holds the palm and most of the fingers and little of a forearm, and how far it reaches behind the centre, which leaves
 a body or a wall out."""
 
-_COARSE = 48  # Edge in px of the samples that the centre-of-mass steps look at.
-_MOMENTS = np.stack([np.ones(_COARSE), np.arange(_COARSE)]).astype(np.float32)  # For the sums of 1 and i, 1 and j.
+COARSE = 48  # Edge in px of the samples that the centre-of-mass steps look at.
+_MOMENTS = np.stack([np.ones(COARSE), np.arange(COARSE)]).astype(np.float32)  # For the sums of 1 and i, 1 and j.
 _OUTLINE = np.float32([[0, -2, 0], [-2, 9, -2], [0, -2, 0]])  # 1 + 2 n on what is inside, at most 0 elsewhere.
 _NEAREST_OF_FRAME = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP  # Borders are 0: no depth outside of the frame.
 
@@ -224,10 +224,10 @@ def centre_of_mass(
     core, behind = CORE * cube, BEHIND * cube
     for _ in range(steps):
         left, top, width, height = cube_window(camera, u, v, z, core)
-        step_u, step_v = width / _COARSE, height / _COARSE
+        step_u, step_v = width / COARSE, height / COARSE
         first_u, first_v = left + step_u / 2 - 0.5, top + step_v / 2 - 0.5
         sampled = cv2.warpAffine(
-            depth, np.array([[step_u, 0, first_u], [0, step_v, first_v]]), (_COARSE, _COARSE), flags=_NEAREST_OF_FRAME
+            depth, np.array([[step_u, 0, first_u], [0, step_v, first_v]]), (COARSE, COARSE), flags=_NEAREST_OF_FRAME
         )
         inside = ((sampled > max(0.0, z - core / 2)) & (sampled < z + behind)).view(np.uint8)
         weights = cv2.filter2D(inside, cv2.CV_8U, _OUTLINE, borderType=cv2.BORDER_REPLICATE)  # Cut off at 0.

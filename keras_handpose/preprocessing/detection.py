@@ -34,21 +34,33 @@ from keras_handpose.preprocessing.crop import centre_of_mass, cube_window
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import check_depth
 
-__all__ = ["Detection", "detect_hand"]
+__all__ = [
+    "COARSE_DIRECTIONS",
+    "DENSE_DIRECTIONS",
+    "FILLED_WITHIN",
+    "GRID",
+    "NEARNESS",
+    "OCCUPIED_WITHIN",
+    "OUTSIDE",
+    "STEPS",
+    "Detection",
+    "detect_hand",
+    "ring_samples",
+]
 
 # Lengths as shares of the cube's edge.
-_SMALL_RINGS = (0.06, 0.16)
-_LARGE_RING = 0.44
-_FILLED_WITHIN = 0.2
-_OCCUPIED_WITHIN = 0.16
-_NEARNESS = 0.6  # Being this much nearer weighs as much as all evidence.
+SMALL_RINGS = (0.06, 0.16)
+LARGE_RING = 0.44
+FILLED_WITHIN = 0.2
+OCCUPIED_WITHIN = 0.16
+NEARNESS = 0.6  # Being this much nearer weighs as much as all evidence.
 
-_OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of it would lose hands at the border.
-_GRID = (20, 27)  # Rows and columns of points that are tried in a frame.
+OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of it would lose hands at the border.
+GRID = (20, 27)  # Rows and columns of points that are tried in a frame.
 _LOCAL_GRID = (8, 8)  # And in the window of a cube.
-_STEPS = 3
-_COARSE_DIRECTIONS = 8
-_DENSE_DIRECTIONS = 32
+STEPS = 3
+COARSE_DIRECTIONS = 8
+DENSE_DIRECTIONS = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,12 +123,12 @@ def detect_hand(
         raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
 
     points_uvd = _grid_points(depth, camera, cube, around)
-    evidence = _evidence(depth, camera, points_uvd, cube, _COARSE_DIRECTIONS) if points_uvd.size else np.zeros(1)
+    evidence = _evidence(depth, camera, points_uvd, cube, COARSE_DIRECTIONS) if points_uvd.size else np.zeros(1)
     score = float(evidence.max())
     if score >= min_score:
-        preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (_NEARNESS * cube), -np.inf)
-        centre_uvd = centre_of_mass(depth, camera, *points_uvd[:, preference.argmax()].tolist(), cube, _STEPS)
-        score = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, _DENSE_DIRECTIONS).item()
+        preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (NEARNESS * cube), -np.inf)
+        centre_uvd = centre_of_mass(depth, camera, *points_uvd[:, preference.argmax()].tolist(), cube, STEPS)
+        score = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, DENSE_DIRECTIONS).item()
     found = score >= min_score
     centre_xyz = uvd_to_xyz(centre_uvd, camera) if found else np.full(3, np.nan)
     return Detection(found=found, centre_xyz=centre_xyz, score=score)
@@ -127,7 +139,7 @@ def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndar
 
     They are the pixels in the middle of a grid's cells, over the frame or the window of a cube, that may be a hand's.
     """
-    (rows, columns), left, top, width, height = _GRID, 0.0, 0.0, camera.width, camera.height
+    (rows, columns), left, top, width, height = GRID, 0.0, 0.0, camera.width, camera.height
     near, far = cube / 2, math.inf
     if around is not None:
         u, v, z = xyz_to_uvd(HandCube(centre_xyz=around, size=cube).centre_xyz, camera).tolist()
@@ -149,7 +161,7 @@ def _middles(edge: float, extent: float, cells: int, length: int) -> np.ndarray:
 
 def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: float, directions: int) -> np.ndarray:
     """Return the evidence for a palm at points of shape ``(3, points)``, shape ``(points,)``, float32."""
-    rings, weights = _rings(directions)
+    rings, weights = ring_samples(directions)
     d = points_uvd[2]
     uv = rings * (np.float32([[camera.fx * cube], [camera.fy * cube]]) / d)[:, None]  # (u and v, samples, points)
     uv += points_uvd[:2, None]
@@ -158,15 +170,15 @@ def _evidence(depth: np.ndarray, camera: Camera, points_uvd: np.ndarray, cube: f
 
     large, small = sampled[:directions], sampled[directions:]
     u, v = u[:directions], v[:directions]
-    occupied = (large > 0) & (large < d + np.float32(_OCCUPIED_WITHIN * cube))
+    occupied = (large > 0) & (large < d + np.float32(OCCUPIED_WITHIN * cube))
     outside = (u < -0.5) | (u >= camera.width - 0.5) | (v < -0.5) | (v >= camera.height - 0.5)
-    filled = (small > 0) & (np.abs(small - d) < np.float32(_FILLED_WITHIN * cube))
+    filled = (small > 0) & (np.abs(small - d) < np.float32(FILLED_WITHIN * cube))
     filled, occupied = weights @ np.concatenate([filled, occupied, outside], dtype=np.float32)
     return filled * np.maximum(0, 1 - 2 * occupied)
 
 
 @lru_cache
-def _rings(directions: int) -> tuple[np.ndarray, np.ndarray]:
+def ring_samples(directions: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rings' samples and how they count, float32.
 
     Returns:
@@ -175,9 +187,9 @@ def _rings(directions: int) -> tuple[np.ndarray, np.ndarray]:
     """
     angles = np.arange(directions) * (2 * np.pi / directions)
     circle = np.stack([np.cos(angles), np.sin(angles)])
-    rings = np.concatenate([radius * circle for radius in (_LARGE_RING, *_SMALL_RINGS)], axis=1)
-    small = directions * len(_SMALL_RINGS)
+    rings = np.concatenate([radius * circle for radius in (LARGE_RING, *SMALL_RINGS)], axis=1)
+    small = directions * len(SMALL_RINGS)
     weights = np.zeros((2, small + 2 * directions))
     weights[0, :small] = 1 / small
-    weights[1, small:] = np.repeat([1 / directions, _OUTSIDE / directions], directions)
+    weights[1, small:] = np.repeat([1 / directions, OUTSIDE / directions], directions)
     return rings.astype(np.float32)[..., None], weights.astype(np.float32)
