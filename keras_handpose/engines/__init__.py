@@ -1,33 +1,19 @@
-"""Engines run a network on crops. They are all that the estimator knows of Keras, and of any other runtime."""
+"""Engines run a network on crops, or all of the way from a depth frame to joints. They are all that the estimator knows
+of Keras, and of any other runtime."""
 
-from __future__ import annotations
+from keras_handpose.engines.engine import Engine
+from keras_handpose.engines.exported import NetworkEngine, PipelineEngine, PipelineResult, open_engine
+from keras_handpose.engines.metadata import Metadata, read_metadata, write_metadata
+from keras_handpose.engines.sealed_files import SUFFIXES
 
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-
-__all__ = ["Engine"]
-
-
-@runtime_checkable
-class Engine(Protocol):
-    """Anything that turns crops into joints; `keras_handpose.engines.keras.KerasEngine` is one.
-
-    Attributes:
-        crop_size: Edge of the crops in px.
-        joints: Number of joints.
-    """
-
-    crop_size: int
-    joints: int
-
-    def __call__(self, crops: np.ndarray) -> np.ndarray:
-        """Estimate joints.
-
-        Args:
-            crops: Normalised crops, shape ``(n, crop_size, crop_size, 1)``, float32, any ``n >= 1``.
-
-        Returns:
-            ``joints_unit`` in the cubes of the crops, shape ``(n, joints, 3)``, float32.
-        """
-        ...
+__all__ = [
+    "SUFFIXES",
+    "Engine",
+    "Metadata",
+    "NetworkEngine",
+    "PipelineEngine",
+    "PipelineResult",
+    "open_engine",
+    "read_metadata",
+    "write_metadata",
+]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_handpose.engines.engine import check_crops
+
 if TYPE_CHECKING:
     import keras
 
@@ -37,10 +39,7 @@ class KerasEngine:
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Estimate ``joints_unit`` ``(n, joints, 3)`` from crops ``(n, size, size, 1)``; see `Engine`."""
-        expected = (self.crop_size, self.crop_size, 1)
-        if crops.ndim != 4 or crops.shape[0] < 1 or crops.shape[1:] != expected:
-            raise ValueError(f"`crops` must have shape (n, {', '.join(map(str, expected))}). Received: {crops.shape}.")
-        crops = np.ascontiguousarray(crops, dtype=np.float32)
+        crops = check_crops(crops, self.crop_size)
         chunks = [self._forward(crops[i : i + self.batch_size]) for i in range(0, len(crops), self.batch_size)]
         return np.concatenate(chunks).astype(np.float32, copy=False)
 

@@ -7,15 +7,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count, repeat
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
-from keras_handpose.engines import Engine
+from keras_handpose.engines import Engine, PipelineEngine
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
-from keras_handpose.estimator.sources import open_source
+from keras_handpose.estimator.sources import EngineName, open_source
 from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth, crop_hand, detect_hand
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
@@ -33,17 +33,25 @@ class HandPoseEstimator:
 
     Args:
         source: A preset's name, the path of weights with their record beside them, a `keras.Model` from crops
-            ``(batch, size, size, 1)`` to ``joints_unit`` ``(batch, joints, 3)``, or an `Engine`.
+            ``(batch, size, size, 1)`` to ``joints_unit`` ``(batch, joints, 3)``, a ``.onnx`` or ``.tflite`` file of a
+            network or a whole pipeline that `keras_handpose.export` wrote, or an `Engine`. A file needs neither Keras
+            nor TensorFlow; all of its settings come from it, and others are errors.
         camera: The camera that takes the frames, or its name in `CAMERAS`.
-        skeleton: What the model's joints are, or the layout's name; needed for a model or an engine.
-        cube: Edge in mm of the cube around the hand that the model was trained for; needed for a model or an engine.
+        engine: ``"keras"``, ``"onnx"`` or ``"litert"``: what runs the network, by default Keras, and its own runtime
+            for a file. For the other two a network is exported once, compared with Keras and kept in the cache.
+        threads: Number of threads that ONNX and LiteRT run with, by default 1: the other cores are yours.
+        skeleton: What the model's joints are, or the layout's name; needed for a model or an engine of your own.
+        cube: Edge in mm of the cube around the hand that the model was trained for; needed as `skeleton` is.
         hand: Which hand is in the frames. Models know right hands; left ones are mirrored on the way in and out.
         depth_scale: Millimetres in one unit of the frames (0.125 for an SR305, 1000 for metres).
-        min_score: Evidence from which on something is a hand; see `detect_hand`. Following a hand that was found
-            takes half as much.
+        min_score: Evidence from which on something is a hand, by default 0.3; see `detect_hand`. Following a hand
+            that was found takes half as much.
 
     Raises:
-        ValueError: An argument is unknown or missing, or the skeleton does not have the model's number of joints.
+        ValueError: An argument is unknown or missing, contradicts the file, or the skeleton does not have the model's
+            number of joints; or the file is damaged or no export of this package.
+        FileNotFoundError: There is no such file.
+        ImportError: The engine's package is not installed.
 
     Example:
         >>> class Still:  # An engine of one's own: every joint in the middle of the cube.
@@ -62,29 +70,35 @@ class HandPoseEstimator:
 
     def __init__(
         self,
-        source: str | os.PathLike | keras.Model | Engine,
+        source: str | os.PathLike | keras.Model | Engine | PipelineEngine,
         *,
         camera: Camera | str,
+        engine: EngineName | None = None,
+        threads: int | None = None,
         skeleton: Skeleton | str | None = None,
         cube: float | None = None,
         hand: Literal["right", "left"] = "right",
         depth_scale: float = 1.0,
-        min_score: float = 0.3,
+        min_score: float | None = None,
     ) -> None:
         self.camera = _named(camera, CAMERAS, "camera")
-        self.engine, record = open_source(source)
-        if record is not None:
-            skeleton = record.skeleton if skeleton is None else skeleton
-            cube = record.cube if cube is None else cube
+        skeleton = _named(skeleton, SKELETONS, "skeleton")
+        opened = open_source(source, engine=engine, threads=threads, skeleton=skeleton, cube=cube)
+        opened.refuse(skeleton=skeleton, cube=cube, min_score=min_score)
+        self.engine = opened.engine
+        self._pipeline = opened.engine if isinstance(opened.engine, PipelineEngine) else None
+        skeleton = skeleton or opened.skeleton
+        cube = opened.cube if cube is None else cube
+        min_score = opened.min_score or 0.3 if min_score is None else min_score
         if skeleton is None or cube is None:
             raise ValueError(
                 "A model or an engine does not say what its joints are and what cube it was trained for: "
                 f"pass `skeleton` and `cube`. Received: skeleton={skeleton}, cube={cube}."
             )
-        self.skeleton = _named(skeleton, SKELETONS, "skeleton")
+        self.skeleton = skeleton
         self.cube = float(cube)
         self.hand = hand
-        self.mirror = hand != ("right" if record is None else record.hand)
+        self.mirror = hand != opened.hand
         self.depth_scale = float(depth_scale)
         self.min_score = float(min_score)
         for name, fits, expected in (
@@ -100,6 +114,13 @@ class HandPoseEstimator:
                 f"The model has {self.engine.joints} joints and the skeleton {self.skeleton.name!r} has "
                 f"{len(self.skeleton)}. Pass the layout that the model was trained on as `skeleton`."
             )
+        if self._pipeline is not None and self._pipeline.frame_shape not in (None, self.camera.shape):
+            height, width = self._pipeline.frame_shape
+            raise ValueError(
+                f"{self._pipeline.path} takes frames of {width} x {height} px. Received: camera "
+                f"{self.camera.name!r}, {self.camera.width} x {self.camera.height}. Export the pipeline for this "
+                "camera; in ONNX it takes frames of any size."
+            )
 
     def __call__(self, depth: np.ndarray, *, centre_xyz: np.ndarray | None = None) -> Pose:
         """Estimate the pose in one frame.
@@ -114,8 +135,7 @@ class HandPoseEstimator:
         Raises:
             TypeError, ValueError: The frame is not a depth frame of the camera's size.
         """
-        crop, score = self._locate(self._in_mm(depth), centre_xyz)
-        return self._poses([crop], [score])[0]
+        return self._poses([self._look(self._in_mm(depth), centre_xyz)])[0]
 
     def batch(
         self, frames: Iterable[np.ndarray], *, centres_xyz: Iterable[np.ndarray | None] | None = None
@@ -134,8 +154,7 @@ class HandPoseEstimator:
         """
         centres = repeat(None) if centres_xyz is None else centres_xyz
         pairs = zip(frames, centres, strict=centres_xyz is not None)
-        located = [self._locate(self._in_mm(depth), centre_xyz) for depth, centre_xyz in pairs]
-        return self._poses(*zip(*located, strict=True)) if located else []
+        return self._poses([self._look(self._in_mm(depth), centre_xyz) for depth, centre_xyz in pairs])
 
     def stream(
         self,
@@ -181,11 +200,11 @@ class HandPoseEstimator:
         last, last_time = None, 0.0
         for depth, time in zip(frames, times, strict=timestamps is not None):
             depth = self._in_mm(depth)
-            crop, score = (None, 0.0) if last is None else self._detect(depth, around=last.centre_xyz)
-            if crop is None:
+            sight = _Sight() if last is None else self._look_around(depth, last.centre_xyz)
+            if sight.crop is None:
                 last = None
-                crop, score = self._detect(depth)
-            pose = self._poses([crop], [score])[0]
+                sight = self._look(depth)
+            pose = self._poses([sight])[0]
             if pose.found and smoother:
                 if last is None:
                     smoother.reset()
@@ -196,25 +215,35 @@ class HandPoseEstimator:
     def _in_mm(self, depth: np.ndarray) -> np.ndarray:
         return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
 
-    def _locate(self, depth: np.ndarray, centre_xyz: np.ndarray | None) -> tuple[Crop | None, float]:
-        """Return the crop of the hand in a frame in mm, None without one, and the score."""
+    def _look(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None, *, score: float = 1.0) -> _Sight:
+        """Look at a frame in mm: for the hand, or at what is around a centre, which has that score."""
+        if self._pipeline is not None:
+            result = self._pipeline(depth, camera=self.camera, mirror=self.mirror, centre_xyz=centre_xyz)
+            if not result.found:
+                return _Sight(score=result.score)
+            if centre_xyz is None:
+                centre_xyz, score = result.centre_xyz, result.score
+            return _Sight(self._crop(depth, centre_xyz), score, result.joints_xyz)
         if centre_xyz is None:
-            return self._detect(depth)
+            detection = detect_hand(depth, self.camera, cube=self.cube, min_score=self.min_score)
+            if not detection.found:
+                return _Sight(score=detection.score)
+            centre_xyz, score = detection.centre_xyz, detection.score
         crop = self._crop(depth, centre_xyz)
-        return (crop, 1.0) if (crop.image < BACKGROUND).any() else (None, 0.0)
+        return _Sight(crop, score) if (crop.image < BACKGROUND).any() else _Sight()
 
-    def _detect(self, depth: np.ndarray, *, around: np.ndarray | None = None) -> tuple[Crop | None, float]:
-        min_score = self.min_score if around is None else self.min_score / 2
-        detection = detect_hand(depth, self.camera, cube=self.cube, around=around, min_score=min_score)
-        return (self._crop(depth, detection.centre_xyz) if detection.found else None), detection.score
+    def _look_around(self, depth: np.ndarray, centre_xyz: np.ndarray) -> _Sight:
+        """Look for the hand around the centre that it had in the frame before, asking for less evidence."""
+        detection = detect_hand(depth, self.camera, cube=self.cube, around=centre_xyz, min_score=self.min_score / 2)
+        return self._look(depth, detection.centre_xyz, score=detection.score) if detection.found else _Sight()
 
     def _crop(self, depth: np.ndarray, centre_xyz: np.ndarray) -> Crop:
         size = self.engine.crop_size
         return crop_hand(depth, self.camera, centre_xyz, cube=self.cube, size=size, mirror=self.mirror)
 
-    def _poses(self, crops: Sequence[Crop | None], scores: Sequence[float]) -> list[Pose]:
-        """Run the network on the crops there are, in one go."""
-        images = [crop.image for crop in crops if crop is not None]
+    def _poses(self, sights: Sequence[_Sight]) -> list[Pose]:
+        """Return the poses in what was seen; a network runs on all crops in one go."""
+        images = [sight.crop.image for sight in sights if sight.crop is not None and sight.joints_xyz is None]
         joints_unit = iter(self.engine(np.stack(images)[..., None]) if images else ())
         shared = {"skeleton": self.skeleton, "camera": self.camera, "hand": self.hand, "depth_scale": self.depth_scale}
         return [
@@ -222,14 +251,26 @@ class HandPoseEstimator:
             if crop is None
             else Pose(
                 found=True,
-                joints_xyz=crop.unit_to_xyz(next(joints_unit).astype(np.float64)),
+                joints_xyz=(
+                    crop.unit_to_xyz(next(joints_unit).astype(np.float64))
+                    if joints_xyz is None
+                    else joints_xyz.astype(np.float64)
+                ),
                 centre_xyz=np.array(crop.cube.centre_xyz),
                 crop=crop,
                 score=score,
                 **shared,
             )
-            for crop, score in zip(crops, scores, strict=True)
+            for crop, score, joints_xyz in sights
         ]
+
+
+class _Sight(NamedTuple):
+    """What was seen in a frame: the crop of a hand if there is one, its score, and its joints if they are known."""
+
+    crop: Crop | None = None
+    score: float = 0.0
+    joints_xyz: np.ndarray | None = None
 
 
 def _named(value: T | str, table: Mapping[str, T], name: str) -> T:

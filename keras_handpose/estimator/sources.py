@@ -1,33 +1,137 @@
-"""What can be run on crops: a preset, a weight file, a model or an engine."""
+"""What can estimate poses: a preset, a weight file, a model, an exported file or an engine."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from keras_handpose.engines import Engine
+from keras_handpose.engines import SUFFIXES, Engine, NetworkEngine, PipelineEngine, open_engine
+from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_handpose.models.presets import Preset
+__all__ = ["EngineName", "Source", "open_source"]
 
-__all__ = ["open_source"]
+EngineName = Literal["keras", "onnx", "litert"]
+
+_SUFFIX_OF = {"onnx": ".onnx", "litert": ".tflite"}
+_ENGINES = ("keras", *_SUFFIX_OF)
 
 
-def open_source(source: str | os.PathLike | keras.Model | Engine) -> tuple[Engine, Preset | None]:
-    """Return the engine that runs a source, and the record of weights where it has one.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An engine, and what is known of the network in it.
 
     Args:
-        source: A preset's name, the path of weights, a `keras.Model`, or an `Engine`.
+        engine: Runs on crops, or on frames.
+        skeleton: What its joints are, None where it does not say.
+        cube: Edge in mm of the cube that it was trained for, None where it does not say.
+        cubes: The smallest and largest cube that it knows.
+        hand: The hand that it knows.
+        min_score: Evidence from which on something is a hand, where it finds hands itself.
+        file: The exported file that it comes from, which has these settings inside.
     """
-    if isinstance(source, Engine):
-        return source, None
+
+    engine: Engine | PipelineEngine
+    skeleton: Skeleton | None = None
+    cube: float | None = None
+    cubes: tuple[float, float] | None = None
+    hand: Literal["right", "left"] = "right"
+    min_score: float | None = None
+    file: Path | None = None
+
+    def refuse(self, **given: object) -> None:
+        """Refuse settings that contradict an exported file's.
+
+        Raises:
+            ValueError: One does. None contradicts nothing, and nothing a file that does not say.
+        """
+        for name, value in given.items():
+            own = getattr(self, name)
+            if self.file is not None and None not in (value, own) and value != own:
+                value, own = (getattr(thing, "name", thing) for thing in (value, own))
+                raise ValueError(f"`{name}` is {own!r} in {self.file}. Received: {name}={value!r}. Leave it out.")
+
+
+def open_source(
+    source: str | os.PathLike | keras.Model | Engine | PipelineEngine,
+    *,
+    engine: EngineName | None = None,
+    threads: int | None = None,
+    skeleton: Skeleton | None = None,
+    cube: float | None = None,
+) -> Source:
+    """Open what estimates poses.
+
+    Args:
+        source: A preset's name, the path of weights, a `keras.Model`, the path of an exported file, or an engine.
+        engine: What runs it; by default Keras, and an exported file's own runtime. For the others, a network is
+            exported once and kept in the cache.
+        threads: Number of threads of the engines other than Keras, by default 1.
+        skeleton, cube: What a `keras.Model` has to say in its exported file.
+
+    Raises:
+        ValueError: An engine's name is unknown, or does not fit the source; `threads` are given to Keras.
+    """
+    if engine is not None and engine not in _ENGINES:
+        raise ValueError(f"`engine` must be one of {', '.join(map(repr, _ENGINES))}. Received: engine={engine!r}.")
+    if isinstance(source, PipelineEngine | Engine):
+        if engine is not None or threads is not None:
+            raise ValueError(
+                "An engine runs as it is: leave `engine` and `threads` out. "
+                f"Received: a {type(source).__name__}, engine={engine!r}, threads={threads!r}."
+            )
+        return _of_file(source) if isinstance(source, NetworkEngine | PipelineEngine) else Source(engine=source)
+    if isinstance(source, str | os.PathLike) and Path(source).suffix in SUFFIXES:
+        suffix = Path(source).suffix
+        if engine is not None and _SUFFIX_OF.get(engine) != suffix:
+            (fitting,) = (name for name, own in _SUFFIX_OF.items() if own == suffix)
+            raise ValueError(f"A {suffix} file runs with engine={fitting!r}. Received: {source!s}, engine={engine!r}.")
+        return _of_file(open_engine(source, threads=threads))
+    if engine in _SUFFIX_OF:
+        from keras_handpose.exporting import cached_export
+
+        opened = open_engine(cached_export(source, format=engine, skeleton=skeleton, cube=cube), threads=threads)
+    elif threads is not None:
+        raise ValueError(
+            f"`threads` is for engine='onnx' and 'litert'. Received: engine={engine!r}, threads={threads}."
+        )
+    else:
+        opened = _in_keras(source)
+    if not isinstance(source, str | os.PathLike):
+        return Source(engine=opened)
+    from keras_handpose.models.weights import resolve
+
+    record = resolve(source)[1]
+    return Source(
+        engine=opened,
+        skeleton=SKELETONS[record.skeleton],
+        cube=record.cube,
+        cubes=record.training.get("cubes_mm"),
+        hand=record.hand,
+    )
+
+
+def _of_file(engine: NetworkEngine | PipelineEngine) -> Source:
+    metadata = engine.metadata
+    return Source(
+        engine=engine,
+        skeleton=metadata.skeleton,
+        cube=metadata.cube,
+        hand=metadata.hand,
+        min_score=metadata.min_score,
+        file=engine.path,
+    )
+
+
+def _in_keras(source: str | os.PathLike | keras.Model) -> Engine:
     from keras_handpose.engines.keras import KerasEngine
 
     if not isinstance(source, str | os.PathLike):
-        return KerasEngine(source), None
+        return KerasEngine(source)
     from keras_handpose.models import ResidualAttentionRegressor
-    from keras_handpose.models.weights import resolve
 
-    return KerasEngine(ResidualAttentionRegressor(weights=source)), resolve(source)[1]
+    return KerasEngine(ResidualAttentionRegressor(weights=source))
