@@ -1,0 +1,15 @@
+"""Quantisation of exported files: fewer bits where they cost no millimetres.
+
+What is quantised is the body of the network, found by its shape, not by names (see `body`): its convolutions and all
+of its dense layers but the last linear ones. Pre- and post-processing, the pose's code and the prior stay float32.
+
+| mode | weights of the body | its arithmetic |
+|---|---|---|
+| ``"float16"`` | float16, widened when the file is loaded | float32 |
+| ``"dynamic"`` | int8, a step for each channel | TFLite: int8, each input's range measured as it comes; ONNX: see `onnx` |
+| ``"int8"`` | int8, a step for each channel | int8, ranges from calibration |
+"""
+
+from keras_handpose.exporting.quantisation.quantise import quantise
+
+__all__ = ["quantise"]
