@@ -72,7 +72,8 @@ def export(
     step; one that fails leaves what was there before as it was. It is the same file from every Keras backend; the
     conversion runs in TensorFlow, in a process of its own if that is not the backend.
 
-    - A network takes ``crop`` ``(batch, size, size, 1)``, any batch, and gives ``joints_unit`` ``(batch, joints, 3)``.
+    - A network takes ``crop`` ``(batch, size, size, 1)`` and gives ``joints_unit`` ``(batch, joints, 3)``; any batch in
+      ONNX, of one in TFLite.
     - A pipeline takes ``depth`` ``(height, width)`` in mm, ``camera`` ``(4,)``, ``fx fy cx cy`` in px, ``mirror``, true
       for the hand that the network does not know, and ``centre`` ``(3,)``, the hand's centre in mm or zeros where the
       hand is to be found. It gives ``joints_xyz`` in mm and ``joints_uvd``, ``(joints, 3)``, ``centre_xyz`` ``(3,)``,
@@ -130,12 +131,11 @@ def export(
 
 
 def _convert(subject: Subject, path: Path) -> None:
-    metadata = subject.metadata
+    metadata, fixed = subject.metadata, path.suffix == ".tflite"
     if metadata.kind == "network":
-        convert(subject.network, path, network_signature(metadata.crop_size))
+        convert(subject.network, path, network_signature(metadata.crop_size, 1 if fixed else None))
         return
     from keras_handpose.models.pipeline import hand_pose_pipeline
 
     pipeline = hand_pose_pipeline(subject.network, cube=metadata.cube, min_score=metadata.min_score)
-    height, width = metadata.camera.shape if path.suffix == ".tflite" else (None, None)
-    convert(pipeline, path, pipeline_signature(height, width))
+    convert(pipeline, path, pipeline_signature(*(metadata.camera.shape if fixed else (None, None))))
