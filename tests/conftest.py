@@ -30,3 +30,13 @@ def tiny_weights(tmp_path_factory) -> Path:
         errors={},
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> dict[tuple[str, str], Path]:
+    """A small network and a stand-in for a pipeline, each in both formats, by kind and suffix."""
+    from exported_models import FORMATS, write_export
+
+    folder = tmp_path_factory.mktemp("exported")
+    pairs = [(kind, suffix) for kind in ("network", "pipeline") for suffix in FORMATS]
+    return {(kind, suffix): write_export(folder / f"{kind}{suffix}", kind) for kind, suffix in pairs}

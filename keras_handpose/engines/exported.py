@@ -62,7 +62,7 @@ class NetworkEngine:
     def __init__(self, session: Session) -> None:
         self.path, self.metadata = session.path, session.metadata
         self.crop_size, self.joints = size, joints = session.metadata.crop_size, len(session.metadata.skeleton)
-        for batch in (1, None):
+        for batch in (None, 1):
             inputs = {"crop": Tensor((batch, size, size, 1), np.float32)}
             outputs = {"joints_unit": Tensor((batch, joints, 3), np.float32)}
             if (session.inputs, session.outputs) == (inputs, outputs):
@@ -120,7 +120,7 @@ class PipelineEngine:
         point, number, flag = Tensor((3,), np.float32), Tensor((), np.float32), Tensor((), np.bool_)
         others = {"camera": Tensor((4,), np.float32), "mirror": flag, "centre": point}
         outputs = {"joints_xyz": joints, "joints_uvd": joints, "centre_xyz": point, "found": flag, "score": number}
-        for shape in (session.metadata.camera.shape, (None, None)):
+        for shape in ((None, None), session.metadata.camera.shape):
             inputs = {"depth": Tensor(shape, np.float32), **others}
             if (session.inputs, session.outputs) == (inputs, outputs):
                 break
@@ -162,16 +162,20 @@ class PipelineEngine:
 
 
 def _other_graph(session: Session, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> ValueError:
+    differences = [
+        f"{name} {_described(graph.get(name))}, not {_described(said.get(name))}"
+        for said, graph in ((inputs, session.inputs), (outputs, session.outputs))
+        for name in {**said, **graph}
+        if said.get(name) != graph.get(name)
+    ]
     return ValueError(
-        f"The metadata in {session.path} say that it is a {session.metadata.kind} from {_described(inputs)} to "
-        f"{_described(outputs)}, and its graph goes from {_described(session.inputs)} to "
-        f"{_described(session.outputs)}. Export it again with keras_handpose.export."
+        f"{session.path} is not the {session.metadata.kind} that its metadata say it is. Its graph has "
+        f"{'; '.join(differences)}. Export it again with keras_handpose.export."
     )
 
 
-def _described(tensors: Mapping[str, Tensor]) -> str:
-    return ", ".join(
-        f"{name} ({', '.join('any' if size is None else str(size) for size in tensor.shape)}) "
-        f"{'of another type' if tensor.dtype is None else np.dtype(tensor.dtype).name}"
-        for name, tensor in tensors.items()
-    )
+def _described(tensor: Tensor | None) -> str:
+    if tensor is None:
+        return "missing"
+    shape = ", ".join("any" if size is None else str(size) for size in tensor.shape)
+    return f"({shape}) {'of another type' if tensor.dtype is None else np.dtype(tensor.dtype).name}"

@@ -63,6 +63,9 @@ class LiteRTSession:
                 )
         with self._lock:
             for name, index in self._input_indices.items():
-                np.copyto(self._interpreter.tensor(index)(), inputs[name])  # Converts on the way.
+                if self.inputs[name].shape:
+                    np.copyto(self._interpreter.tensor(index)(), inputs[name])  # Converts a frame on the way.
+                else:
+                    self._interpreter.set_tensor(index, inputs[name])
             self._interpreter.invoke()
             return {name: self._interpreter.get_tensor(index) for name, index in self._output_indices.items()}

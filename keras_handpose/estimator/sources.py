@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["EngineName", "Source", "open_source"]
 
 EngineName = Literal["keras", "onnx", "litert"]
+
+_logger = logging.getLogger("keras_handpose")
 
 _SUFFIX_OF = {"onnx": ".onnx", "litert": ".tflite"}
 _ENGINES = ("keras", *_SUFFIX_OF)
@@ -117,6 +120,8 @@ def open_source(
 
 def _of_file(engine: NetworkEngine | PipelineEngine) -> Source:
     metadata = engine.metadata
+    if metadata.trained_on is not None:
+        _logger.warning("%s: trained on %s", metadata.preset or engine.path.name, metadata.trained_on)
     return Source(
         engine=engine,
         skeleton=metadata.skeleton,
