@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from keras_handpose.cli import demo, evaluate, leaderboard, predict, prepare, synth, train, weights
+from keras_handpose.cli import demo, evaluate, export, leaderboard, predict, prepare, synth, train, weights
 from keras_handpose.cli.output import report_error
 
 __all__ = ["app", "main"]
@@ -22,7 +22,7 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             report_error(error)
             raise typer.Exit(2) from None
 
@@ -51,6 +51,7 @@ def _before_any_command(
 
 app.command("demo")(demo.demo)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("prepare")(prepare.prepare)

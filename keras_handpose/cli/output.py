@@ -6,6 +6,8 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -26,6 +28,7 @@ __all__ = [
     "pose_document",
     "report_error",
     "results",
+    "silent_runtimes",
     "to_json",
 ]
 
@@ -82,13 +85,25 @@ def names_in(text: str | None) -> tuple[str, ...]:
 
 
 def load_keras() -> None:
-    """Import Keras, and keep from stderr what TensorFlow writes there before its logging obeys any variable."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    """Import Keras in silence: TensorFlow writes to stderr before its logging obeys any variable."""
+    with silent_runtimes():
+        import keras_handpose.layers  # noqa: F401
+
+
+@contextmanager
+def silent_runtimes() -> Iterator[None]:
+    """Keep from stderr what runtimes write there from C++; what Python writes still gets there."""
+    stderr = sys.stderr
+    stderr.flush()
+    saved = os.dup(2)
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        import keras_handpose.layers  # noqa: F401
+        if stderr is sys.__stderr__:
+            # Left open: the loggers of what is imported meanwhile hold on to it.
+            sys.stderr = open(os.dup(saved), "w", encoding=stderr.encoding, buffering=1)  # noqa: SIM115
+        yield
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+        sys.stderr = stderr
+        os.dup2(saved, 2)
+        os.close(saved)

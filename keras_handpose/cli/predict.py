@@ -14,11 +14,11 @@ from rich.table import Table
 
 from keras_handpose.cli.output import (
     joints_table,
-    load_keras,
     messages,
     pose_document,
     report_error,
     results,
+    silent_runtimes,
     to_json,
 )
 from keras_handpose.files import whole_file
@@ -43,7 +43,14 @@ def predict(
     frames: Annotated[Path, typer.Argument(help="A depth frame's file, or a folder of them.")],
     camera: Annotated[str, typer.Option(help="A camera's name, or fx,fy,cx,cy in px.")],
     depth_scale: Annotated[float, typer.Option(help="Millimetres in one unit of the frames.")] = 1.0,
-    weights: Annotated[str, typer.Option(help="A preset's name, or a .weights.h5 file beside its record.")] = "msra",
+    weights: Annotated[
+        str, typer.Option(help="A preset's name, a .weights.h5 file beside its record, or an exported file.")
+    ] = "msra",
+    engine: Annotated[
+        Literal["keras", "onnx", "litert"] | None,
+        typer.Option(help="What runs the network: Keras, or, faster, a file exported once.", show_default="keras"),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads for ONNX and LiteRT.", min=1, show_default="1")] = None,
     hand: Annotated[Literal["right", "left"], typer.Option(help="Which hand is in the frames.")] = "right",
     format: Annotated[Literal["depth16", "nyu", "npy"], typer.Option(help="How the files hold depth.")] = "depth16",
     output: Annotated[Path | None, typer.Option(help="Folder for a picture of each frame and poses.json.")] = None,
@@ -59,9 +66,15 @@ def predict(
     files = _depth_files(frames, format)
     shape = _first_shape(files, format)
     if shape is not None:
-        with messages.status("Loading the network"):
-            load_keras()
-            estimator = HandPoseEstimator(weights, camera=_camera(camera, shape), hand=hand, depth_scale=depth_scale)
+        with messages.status("Loading the network"), silent_runtimes():
+            estimator = HandPoseEstimator(
+                weights,
+                camera=_camera(camera, shape),
+                engine=engine,
+                threads=threads,
+                hand=hand,
+                depth_scale=depth_scale,
+            )
     poses: dict[Path, Pose] = {}
     failures: dict[Path, Exception] = {}
     for file in track(files, "Estimating", console=messages, transient=True, disable=not messages.is_terminal):
