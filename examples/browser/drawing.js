@@ -75,11 +75,12 @@ export function paint({ width, height, depth }, [near, far], pixel) {
  * Draws a picture of a part of the frame, and over it the pose.
  *
  * @param {HTMLCanvasElement} canvas
- * @param {object} view `picture` of `paint`, its `left` and `top` in the frame, and the `window` of the frame to show.
+ * @param {object} view `picture` of `paint`, its `left` and `top` in the frame, the `window` of the frame to
+ *   show, and its `aspect` on the page, height to width, where a pixel is not a square in mm.
  * @param {object} [pose] The skeleton's `points_uv`, and the window of its cube if its corners shall be marked.
  */
-export function drawView(canvas, { picture, left = 0, top = 0, window }, pose) {
-  const [context, width, height] = prepare(canvas, window.height / window.width);
+export function drawView(canvas, { picture, left = 0, top = 0, window, aspect = window.height / window.width }, pose) {
+  const [context, width, height] = prepare(canvas, aspect);
   const scale = width / window.width;
   const place = ([u, v]) => [(u + 0.5 - window.left) * scale, (v + 0.5 - window.top) * (height / window.height)];
   context.fillStyle = `rgb(${NO_DEPTH})`;
@@ -115,8 +116,8 @@ export function drawSpace(canvas, { joints_xyz, surface, range, skeleton }, { ya
     const near = 900 / (900 + behind); // A little perspective.
     return [width / 2 + right * scale * near, height / 2 + down * scale * near, behind];
   };
-  const size = Math.max(1.5, width / 220);
-  context.globalAlpha = 0.4;
+  const size = width / 110;
+  context.globalAlpha = 0.5;
   for (const point of surface) {
     const [x, y] = turned(point);
     context.fillStyle = `rgb(${depthColour(brightness(point[2], ...range)).map(Math.round)})`;

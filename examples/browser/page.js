@@ -14,7 +14,7 @@ const page = {
   name: "",
   pose: null,
   redraw: nothing,
-  turn: { yaw: -0.6, pitch: 0.25 },
+  turn: { yaw: 0.6, pitch: 0.25 },
 };
 
 // === Files ===
@@ -107,7 +107,7 @@ function show(pose) {
   const range = rangeOf(inside, [0.02, 0.98]);
   const pixel = z / pose.camera.fx;
   const frameView = { picture: paint(frame, range, pixel), window: whole };
-  const handView = { ...inside, picture: paint(inside, range, pixel), window: corners };
+  const handView = { ...inside, picture: paint(inside, range, pixel), window: corners, aspect: 1 };
   const hand = { ...pose, skeleton, range, surface: surfaceOf(inside, pose.camera) };
   const points = { points_uv: pose.joints_uvd, skeleton };
   page.redraw = () => {
