@@ -10,6 +10,7 @@ from keras_handpose.layers.hand_crop import HandCrop
 from keras_handpose.layers.hand_detector import HandDetector
 from keras_handpose.layers.pca_prior import PCAPrior
 from keras_handpose.layers.residual_unit import ResidualUnit
+from keras_handpose.layers.soft_argmax import SoftArgmax
 from keras_handpose.layers.unit_to_camera import UnitToCamera
 
-__all__ = ["AttentionModule", "HandCrop", "HandDetector", "PCAPrior", "ResidualUnit", "UnitToCamera"]
+__all__ = ["AttentionModule", "HandCrop", "HandDetector", "PCAPrior", "ResidualUnit", "SoftArgmax", "UnitToCamera"]

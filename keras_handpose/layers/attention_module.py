@@ -24,6 +24,7 @@ class AttentionModule(keras.layers.Layer):
         p, t, r: Residual units before the split, in the trunk, and between neighbouring poolings of the mask.
         poolings: How often the mask branch halves its input. Odd sizes are halved upwards.
         bottleneck: Whether the residual units are bottlenecks.
+        preactivation: Whether normalisation stands before the convolutions, or after them; see `ResidualUnit`.
         attention: False leaves the mask branch out, so that the module is its trunk: the network to compare with.
         kernel_regularizer: Penalty on the convolutions' kernels.
 
@@ -50,6 +51,7 @@ class AttentionModule(keras.layers.Layer):
         r=1,
         poolings=3,
         bottleneck=False,
+        preactivation=True,
         attention=True,
         kernel_regularizer=None,
         **kwargs,
@@ -66,6 +68,7 @@ class AttentionModule(keras.layers.Layer):
         self.r = r
         self.poolings = poolings
         self.bottleneck = bottleneck
+        self.preactivation = preactivation
         self.attention = attention
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
@@ -78,7 +81,7 @@ class AttentionModule(keras.layers.Layer):
             self.down = [self._units(r, f"down{level}") for level in range(1, poolings + 1)]
             self.skip = [self._units(1, f"skip{level}") for level in range(1, poolings)]
             self.up = [self._units(r, f"up{level}") for level in range(1, poolings + 1)]
-            self.mask_norms = [self._norm("mask_norm1"), self._norm("mask_norm2")]
+            self.mask_norms = [self._norm(f"mask_norm{i}") for i in ((1, 2) if preactivation else (1,))]
             self.mask_hidden = self._conv("mask_hidden", use_bias=False)
             self.mask_logits = self._conv("mask_logits", use_bias=True)
 
@@ -125,9 +128,10 @@ class AttentionModule(keras.layers.Layer):
             x = ops.image.resize(x, ops.shape(details[level])[1:3], "bilinear", data_format="channels_last")
             if level > 0:
                 x = x + _chain(self.skip[level - 1], details[level], training)
-        x = self.mask_hidden(ops.relu(self.mask_norms[0](x, training=training)))
-        x = self.mask_logits(ops.relu(self.mask_norms[1](x, training=training)))
-        return ops.sigmoid(x)
+        if self.preactivation:
+            x = ops.relu(self.mask_norms[0](x, training=training))
+        x = ops.relu(self.mask_norms[-1](self.mask_hidden(x), training=training))
+        return ops.sigmoid(self.mask_logits(x))
 
     def compute_output_spec(self, inputs, training=None, return_mask=False):
         features = keras.KerasTensor((*inputs.shape[:-1], self.filters), dtype=self.compute_dtype)
@@ -145,6 +149,7 @@ class AttentionModule(keras.layers.Layer):
             "r": self.r,
             "poolings": self.poolings,
             "bottleneck": self.bottleneck,
+            "preactivation": self.preactivation,
             "attention": self.attention,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
@@ -154,6 +159,7 @@ class AttentionModule(keras.layers.Layer):
             ResidualUnit(
                 self.filters,
                 bottleneck=self.bottleneck,
+                preactivation=self.preactivation,
                 kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name=f"{name}_unit{i}",

@@ -2,6 +2,10 @@
 
 The network of "Residual Attention Regression for 3D Hand Pose Estimation" (ICIRA 2019): attention modules with a
 residual unit between two of them, and a head that regresses the code of a linear pose prior.
+
+The paper's head, "regression", flattens the last features. The head "integral" keeps places: it brings the last
+features up to the size of the stage before and adds them, makes heat maps of the sum, and regresses the code from the
+heat maps' means (`SoftArgmax`).
 """
 
 from __future__ import annotations
@@ -13,25 +17,29 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
-from keras_handpose.layers import AttentionModule, PCAPrior, ResidualUnit
+from keras_handpose.layers import AttentionModule, PCAPrior, ResidualUnit, SoftArgmax
 from keras_handpose.models.presets import Preset
 
 __all__ = ["CONFIGURATIONS", "ResidualAttentionRegressor"]
 
 CONFIGURATIONS = MappingProxyType(
     {
-        # Made for two CPU cores: 3x3 units of few channels keep them busier than bottlenecks do.
+        # Made for CPUs: 3x3 units of few channels keep them busier than bottlenecks do, and normalisations that follow
+        # their convolutions cost nothing once they are folded into them.
         "compact": MappingProxyType(
             {
                 "stem": (16, 5),
                 "filters": (24, 48, 96),
-                "top_filters": (128,),
+                "top_filters": (),
                 "p": 1,
                 "t": 1,
                 "r": 1,
                 "poolings": (3, 2, 1),
                 "bottleneck": False,
-                "hidden": 512,
+                "preactivation": False,
+                "head": "integral",
+                "maps": 64,
+                "hidden": 256,
             }
         ),
         # Attention-56 of Wang et al. (CVPR 2017), Table 1, with the paper's head.
@@ -45,12 +53,15 @@ CONFIGURATIONS = MappingProxyType(
                 "r": 1,
                 "poolings": (3, 2, 1),
                 "bottleneck": True,
+                "preactivation": True,
+                "head": "regression",
+                "maps": 64,
                 "hidden": 512,
             }
         ),
     }
 )
-"""Architectures by name: every argument of the factory that shapes the network's body and its hidden layer."""
+"""Architectures by name: every argument of the factory that shapes the network's body and its head's layers."""
 
 _DEFAULTS = MappingProxyType(
     {
@@ -64,7 +75,8 @@ _DEFAULTS = MappingProxyType(
     }
 )
 _COMPONENTS = 30  # of the default prior
-_HEAD = frozenset({"joints", "hidden", "prior"})
+_HEADS = ("regression", "integral")
+_HEAD = frozenset({"joints", "head", "maps", "hidden", "prior"})
 _TRAINING = frozenset({"dropout", "weight_decay"})
 _POOLINGS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
@@ -79,9 +91,12 @@ def ResidualAttentionRegressor(
     r: int | None = None,
     poolings: Sequence[int] | None = None,
     bottleneck: bool | None = None,
+    preactivation: bool | None = None,
     attention: bool | None = None,
     stem: tuple[int, int] | None = None,
     top_filters: Sequence[int] | None = None,
+    head: str | None = None,
+    maps: int | None = None,
     hidden: int | None = None,
     prior: int | np.ndarray | tuple[np.ndarray, np.ndarray] | str | None = "auto",
     dropout: float | None = None,
@@ -104,9 +119,12 @@ def ResidualAttentionRegressor(
         p, t, r: Residual units before the split, in the trunk, and between the mask's poolings; see `AttentionModule`.
         poolings: Halvings of each stage's mask branch, as many as stages.
         bottleneck: Whether residual units are bottlenecks.
+        preactivation: Whether normalisations stand before the convolutions, or after them; see `ResidualUnit`.
         attention: False leaves out the mask branches: the network to compare with.
         stem: Filters and kernel size of the first convolution, which halves the crop before a max-pooling does.
         top_filters: Widths of the residual units after the last stage; the first one halves the features again.
+        head: "regression" (the paper's) or "integral"; see this module's description.
+        maps: Heat maps of the integral head.
         hidden: Width of the dense layer before the code.
         prior: Components of the pose prior, by default 30; or training poses ``(n, joints, 3)`` in the unit cube to
             fit 30 components to; or ``(components, mean)`` arrays. None regresses the coordinates without a prior.
@@ -148,9 +166,12 @@ def ResidualAttentionRegressor(
         "r": r,
         "poolings": poolings,
         "bottleneck": bottleneck,
+        "preactivation": preactivation,
         "attention": attention,
         "stem": stem,
         "top_filters": top_filters,
+        "head": head,
+        "maps": maps,
         "hidden": hidden,
         "dropout": dropout,
         "weight_decay": weight_decay,
@@ -168,7 +189,11 @@ def ResidualAttentionRegressor(
     weights_file, preset, record = _resolve(weights)
     plan = _plan(given, record, weights, include_top)
     regularizer = keras.regularizers.L2(plan["weight_decay"]) if plan["weight_decay"] else None
-    unit = {"bottleneck": plan["bottleneck"], "kernel_regularizer": regularizer}
+    unit = {
+        "bottleneck": plan["bottleneck"],
+        "preactivation": plan["preactivation"],
+        "kernel_regularizer": regularizer,
+    }
     dense = {"kernel_initializer": "he_normal", "kernel_regularizer": regularizer}
 
     # === Inputs ===
@@ -176,18 +201,11 @@ def ResidualAttentionRegressor(
 
     # === Body ===
     stem_filters, stem_kernel = plan["stem"]
-    x = keras.layers.Conv2D(
-        stem_filters,
-        stem_kernel,
-        strides=2,
-        padding="same",
-        data_format="channels_last",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        kernel_regularizer=regularizer,
-        name="stem",
-    )(inputs)
+    x = _conv(stem_filters, stem_kernel, strides=2, regularizer=regularizer, name="stem")(inputs)
+    if not plan["preactivation"]:
+        x = keras.layers.ReLU(name="stem_relu")(_norm("stem_norm")(x))
     x = keras.layers.MaxPooling2D(2, padding="same", data_format="channels_last", name="stem_pool")(x)
+    stages = []
     for stage, (width, depth) in enumerate(zip(plan["filters"], plan["poolings"], strict=True), 1):
         if stage > 1:
             x = ResidualUnit(width, strides=2, **unit, name=f"between{stage - 1}")(x)
@@ -201,13 +219,15 @@ def ResidualAttentionRegressor(
             **unit,
             name=f"attention{stage}",
         )(x)
+        stages.append(x)
     for i, width in enumerate(plan["top_filters"], 1):
         x = ResidualUnit(width, strides=2 if i == 1 else 1, **unit, name=f"top{i}")(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")(x)
-    x = keras.layers.ReLU(name="features")(x)
+    x = keras.layers.ReLU(name="features")(_norm("norm")(x) if plan["preactivation"] else x)
 
     # === Head ===
     if include_top:
+        if plan["head"] == "integral":
+            x = _points(x, stages[-2:], plan["maps"], regularizer)
         x = keras.layers.Flatten(data_format="channels_last", name="flatten")(x)
         x = keras.layers.Dense(plan["hidden"], activation="relu", **dense, name="hidden")(x)
         x = keras.layers.Dropout(plan["dropout"], name="dropout")(x)
@@ -238,6 +258,53 @@ def ResidualAttentionRegressor(
                 if layer.name in trained:
                     layer.set_weights(trained[layer.name].get_weights())
     return model
+
+
+def _points(
+    features: keras.KerasTensor,
+    stages: Sequence[keras.KerasTensor],
+    maps: int,
+    regularizer: keras.Regularizer | None,
+) -> keras.KerasTensor:
+    """Regress points ``(batch, maps, 3)`` from the last features and the finest of the last two stages'."""
+    finest = stages[0]
+    height, width, channels = finest.shape[1:]
+    x = _conv(channels, 1, regularizer=regularizer, name="lateral")(features)
+    x = keras.layers.ReLU(name="lateral_relu")(_norm("lateral_norm")(x))
+    x = keras.layers.Resizing(height, width, "bilinear", data_format="channels_last", name="enlarge")(x)
+    x = keras.layers.Add(name="join")([x, finest])
+    x = _conv(channels, 3, regularizer=regularizer, name="joined")(x)
+    x = keras.layers.ReLU(name="joined_relu")(_norm("joined_norm")(x))
+    heat_maps, values = (
+        _conv(maps, 1, regularizer=regularizer, use_bias=True, name=name)(x) for name in ("heat_maps", "values")
+    )
+    return SoftArgmax(name="points")(heat_maps, values)
+
+
+def _conv(
+    filters: int,
+    kernel_size: int,
+    *,
+    strides: int = 1,
+    regularizer: keras.Regularizer | None,
+    use_bias: bool = False,
+    name: str,
+) -> keras.layers.Layer:
+    return keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        data_format="channels_last",
+        use_bias=use_bias,
+        kernel_initializer="he_normal",
+        kernel_regularizer=regularizer,
+        name=name,
+    )
+
+
+def _norm(name: str) -> keras.layers.Layer:
+    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
 
 def _resolve(weights: str | os.PathLike | None) -> tuple[os.PathLike | None, Preset | None, dict]:
@@ -281,6 +348,8 @@ def _plan(given: dict, record: dict, weights: str | os.PathLike | None, include_
             "`filters` and `poolings` need one number for each stage. "
             f"Received: filters={plan['filters']}, poolings={plan['poolings']}."
         )
+    if plan["head"] not in _HEADS:
+        raise ValueError(f"`head` must be one of {', '.join(_HEADS)}. Received: head={plan['head']!r}.")
     if include_top and None in plan["input_shape"]:
         raise ValueError(
             "The head needs features of a fixed size. "
