@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from keras_handpose import __version__
 from keras_handpose.engines.metadata import read_metadata
-from keras_handpose.exporting.exports import export
 from keras_handpose.models.weights import cache_folder, resolve
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
@@ -66,6 +65,8 @@ def cached_export(
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT):
             if not _is_whole(path, said):
+                from keras_handpose.exporting.exports import export
+
                 _logger.warning("%s: exporting the network once, to %s", name, path)
                 export(source, path, quantize=quantize, **arguments)
     return path
