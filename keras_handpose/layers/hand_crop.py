@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_handpose.layers.sampling import FAR, at_pixels, sound, within
+from keras_handpose.layers.sampling import FAR, at_crossings, cut_off, lens, within
 from keras_handpose.preprocessing.crop import BACKGROUND
 
 __all__ = ["HandCrop"]
@@ -57,26 +57,23 @@ class HandCrop(keras.layers.Layer):
 
     def call(self, depth, camera, centre_xyz, mirror=None):
         depth = ops.cast(depth, "float32")
-        camera = sound(camera)
-        z = centre_xyz[:, 2:]
-        px_per_mm = camera[:, :2] / ops.where(z > 0, z, np.nan)
-        middle = px_per_mm * centre_xyz[:, :2] + camera[:, 2:]
-        window = ops.concatenate([middle + 0.5, px_per_mm * (self.cube / self.size)], axis=-1)
-        window = ops.where(ops.abs(window) < FAR, window, FAR)  # NaN becomes FAR, outside of the frame.
-        middle_u, middle_v, step_u, step_v = (window[:, i : i + 1, None] for i in range(4))
-        if mirror is not None:
-            step_u = step_u * ops.reshape(1.0 - 2.0 * ops.cast(mirror, "float32"), (-1, 1, 1))
+        focal, principal = lens(camera)
+        xy, z = ops.split(ops.reshape(centre_xyz, (-1, 3, 1, 1)), [2], axis=1)
+        px_per_mm = focal / ops.where(z > 0.0, z, np.nan)
 
-        samples = ops.arange(self.size, dtype="float32") - (self.size - 1) / 2
-        sampled, outside = at_pixels(
-            depth,
-            ops.floor(samples * step_u + middle_u),
-            ops.floor(samples[:, None] * step_v + middle_v),
-        )
-        z, per_mm = z[..., None], 2 / self.cube
-        image = (sampled - z) * per_mm
-        inside = within(image, outside, ops.maximum(-1.0, -z * per_mm), BACKGROUND)
-        return ops.where(inside, image, BACKGROUND)[..., None]
+        samples = (np.arange(self.size) - (self.size - 1) / 2) * (self.cube / self.size)
+        samples = ops.convert_to_tensor(samples.astype(np.float32)[:, None])
+        if mirror is not None:
+            mirror = ops.reshape(ops.cast(mirror, "float32"), (-1, 1, 1, 1))
+            samples = samples * (1.0 - ops.multiply(np.float32([[[2]], [[0]]]), mirror))
+        uv = px_per_mm * (samples + xy) + principal
+        sampled, outside = at_crossings(depth, cut_off(uv, ops.abs(uv) < FAR, FAR))
+
+        back = z + self.cube / 2
+        half = ops.minimum(back, self.cube) * 0.5
+        before = sampled - back
+        before = cut_off(before, within(before, outside, -half, half), 0.0)
+        return ops.reshape(before * (2 / self.cube) + BACKGROUND, (-1, self.size, self.size, 1))
 
     def compute_output_shape(self, depth_shape, camera_shape=None, centre_xyz_shape=None, mirror_shape=None):
         return depth_shape[0], self.size, self.size, 1

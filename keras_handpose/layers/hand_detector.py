@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_handpose.layers.sampling import FAR, at_pixels, sound, within
+from keras_handpose.layers.sampling import FAR, at_crossings, at_points, cut_off, first_of_each, lens, within
 from keras_handpose.preprocessing.crop import BEHIND, COARSE, CORE
 from keras_handpose.preprocessing.detection import (
     COARSE_DIRECTIONS,
@@ -22,15 +22,11 @@ from keras_handpose.preprocessing.detection import (
 
 __all__ = ["HandDetector"]
 
-# What the centre-of-mass steps sum up: weights times 1, i and j, counted from the window's middle.
+# What the centre-of-mass steps sum up: weights times 1, u and v, counted from the window's middle.
 _FROM_MIDDLE = (np.arange(COARSE) - (COARSE - 1) / 2).astype(np.float32)
-_MOMENTS = (
-    np.stack([np.ones((COARSE, COARSE)), *np.meshgrid(_FROM_MIDDLE, _FROM_MIDDLE)], dtype=np.float32).reshape(3, -1).T
-)
-_NEIGHBOURS = np.eye(COARSE, k=1, dtype=np.float32) + np.eye(
-    COARSE, k=-1, dtype=np.float32
-)  # Beyond the window's border a sample is its own neighbour.
-_NEIGHBOURS[[0, -1], [0, -1]] = 1
+_MOMENTS = np.stack([np.ones((COARSE, COARSE)), *np.meshgrid(_FROM_MIDDLE, _FROM_MIDDLE)], dtype=np.float32)
+_NEIGHBOURS = np.eye(COARSE, k=1, dtype=np.float32) + np.eye(COARSE, k=-1, dtype=np.float32)
+_NEIGHBOURS[[0, -1], [0, -1]] = 1  # Beyond the window's border a sample is its own neighbour.
 
 
 @keras.saving.register_keras_serializable(package="keras_handpose")
@@ -78,94 +74,84 @@ class HandDetector(keras.layers.Layer):
 
     def call(self, depth, camera, given_xyz=None):
         depth = ops.cast(depth, "float32")
-        camera = ops.reshape(sound(camera), (-1, 4, 1, 1))
-        u, v, d = self._grid(depth)
-        evidence = self._evidence(depth, camera, u, v, d, COARSE_DIRECTIONS)
-        preference = ops.where(evidence < self.min_score, -FAR, evidence - d / (NEARNESS * self.cube))
-        most_preferred = preference >= ops.max(preference, axis=-1, keepdims=True)
-        best = ops.argmax(
-            ops.cast(most_preferred, "int32"), axis=-1
-        )  # Of floats it does not become a TFLite operation.
-        centre = self._centre_of_mass(depth, camera, *(_point(values, best) for values in (u, v, d)))
+        focal, principal = lens(camera)
 
-        coarse = ops.max(evidence, axis=-1, keepdims=True)
-        dense = self._evidence(depth, camera, *centre, DENSE_DIRECTIONS)
-        score = ops.reshape(ops.where(coarse < self.min_score, coarse, dense), (-1, 1))
-        u, v, z = centre
-        x = (u - camera[:, 2]) * z / camera[:, 0]
-        y = (v - camera[:, 3]) * z / camera[:, 1]
-        centre_xyz = ops.reshape(ops.concatenate([x, y, z], axis=-1), (-1, 3))
-        centre_xyz = ops.where(score < self.min_score, np.nan, centre_xyz)
+        uv, d = self._grid(depth)
+        evidence = self._evidence(depth, focal, uv, d, COARSE_DIRECTIONS)
+        most = ops.max(evidence, axis=-1, keepdims=True)
+        uv, d = self._preferred(evidence, uv, d)
+        uv, z = self._centre_of_mass(depth, focal, uv, d)
+        score = ops.where(most < self.min_score, most, self._evidence(depth, focal, uv, z, DENSE_DIRECTIONS))
+
+        centre_xyz = ops.reshape(ops.concatenate([(uv - principal) * z / focal, z], axis=1), (-1, 3))
+        score = ops.reshape(score, (-1, 1))
         if given_xyz is not None:
             given = ops.any(ops.not_equal(given_xyz, 0.0), axis=-1, keepdims=True)
             centre_xyz = ops.where(given, given_xyz, centre_xyz)
             score = ops.where(given, 1.0, score)
-        return centre_xyz, score[:, 0]
+        return ops.where(score < self.min_score, np.nan, centre_xyz), ops.reshape(score, (-1,))
 
     def _grid(self, depth):
-        """Return the points to try, ``u v d``, each of shape ``(batch or 1, 1, points)``."""
-        _, height, width = ops.shape(depth)
+        """Return the points to try, ``(1, 2, 1, points)``, and their depth, ``(batch, 1, 1, points)``."""
         v, u = (
             ops.cast(np.arange(1, 2 * cells, 2, "int32") * length // (2 * cells), "float32")
-            for cells, length in zip(GRID, (height, width), strict=True)
+            for cells, length in zip(GRID, ops.shape(depth)[1:], strict=True)
         )
-        u, v = (ops.reshape(pixels, (1, 1, -1)) for pixels in ops.meshgrid(u, v))
-        d, _ = at_pixels(depth, u, v)
+        uv = ops.reshape(ops.stack(ops.meshgrid(u, v)), (1, 2, 1, -1)) + 0.5
+        d, _ = at_points(depth, uv)
         # What cannot be a hand goes far away, where it neither has evidence nor is preferred.
-        return u, v, ops.minimum(ops.where(d > self.cube / 2, d, FAR), FAR)
+        return uv, cut_off(d, d > self.cube / 2, FAR)
 
-    def _evidence(self, depth, camera, u, v, d, directions):
-        """Return the evidence for a palm at points of shape ``(batch, 1, points)``, shape ``(batch, 1, points)``."""
-        ring_u, ring_v = map(ops.convert_to_tensor, ring_samples(directions)[0] * np.float32(self.cube))
-        sampled, outside = at_pixels(
-            depth,
-            ops.floor(ring_u * (camera[:, 0] / d) + (u + 0.5)),
-            ops.floor(ring_v * (camera[:, 1] / d) + (v + 0.5)),
-        )
-        large, small = sampled[:, :directions], sampled[:, directions:]
-        beyond, beyond_small = outside[:, :directions], outside[:, directions:]
-        occupied = ops.cast(within(large, beyond, 0.0, d + OCCUPIED_WITHIN * self.cube), "float32")
-        occupied = ops.mean(occupied + OUTSIDE * ops.minimum(beyond, 1.0), axis=1, keepdims=True)
-        filled = within(small - d, beyond_small, -FILLED_WITHIN * self.cube, FILLED_WITHIN * self.cube)
-        filled = ops.mean(ops.cast(filled, "float32"), axis=1, keepdims=True)
+    def _evidence(self, depth, focal, uv, d, directions):
+        """Return the evidence for a palm at points ``(batch or 1, 2, 1, points)`` with their depth, of its shape."""
+        rings = ops.convert_to_tensor(ring_samples(directions)[0] * np.float32(self.cube))
+        sampled, outside = at_points(depth, rings * (focal / d) + uv)
+        large, small = ops.split(sampled, [directions], axis=2)
+        beyond_large, beyond_small = ops.split(outside, [directions], axis=2)
+
+        half = (d + OCCUPIED_WITHIN * self.cube) * 0.5
+        occupied = ops.cast(within(large, beyond_large, half, half), "float32")
+        occupied = ops.mean(occupied + ops.minimum(beyond_large, OUTSIDE), axis=2, keepdims=True)
+        filled = within(small, beyond_small, d, FILLED_WITHIN * self.cube)
+        filled = ops.mean(ops.cast(filled, "float32"), axis=2, keepdims=True)
         return filled * ops.relu(1.0 - 2.0 * occupied)
 
-    def _centre_of_mass(self, depth, camera, u, v, z):
-        """Do the steps of `refine_centre` on ``u v d`` of shape ``(batch, 1, 1)``."""
-        cube = self.cube
-        columns = ops.convert_to_tensor(_FROM_MIDDLE)
-        rows = ops.convert_to_tensor(_FROM_MIDDLE[:, None])
+    def _preferred(self, evidence, uv, d):
+        """Return the point that is the hand, if any is, ``(batch, 2, 1, 1)``, and its depth, ``(batch, 1, 1, 1)``."""
+        preference = ops.where(evidence < self.min_score, -FAR, evidence - d / (NEARNESS * self.cube))
+        # The largest of floats does not become a TFLite operation, the first of integers does.
+        largest = ops.cast(preference >= ops.max(preference, axis=-1, keepdims=True), "int32")
+        index = ops.argmax(largest, axis=-1, keepdims=True)
+        uv = ops.take(ops.reshape(uv, (2, -1)), ops.reshape(index, (-1,)), axis=1)
+        if d.shape[0] != 1:
+            index = index + first_of_each(ops.shape(d)[0], d.shape[-1])
+        return ops.reshape(ops.transpose(uv), (-1, 2, 1, 1)), ops.take(ops.reshape(d, (-1,)), index, axis=0)
+
+    def _centre_of_mass(self, depth, focal, uv, z):
+        """Do the steps of `refine_centre` on points ``(batch, 2, 1, 1)`` with depth ``(batch, 1, 1, 1)``."""
+        behind, reach = BEHIND * self.cube, (CORE / 2 + BEHIND) * self.cube
+        window = focal * (CORE * self.cube / COARSE)
+        samples = ops.convert_to_tensor(_FROM_MIDDLE[:, None])
         for _ in range(STEPS):
-            step_u, step_v = (CORE * cube / COARSE * camera[:, axis] / z for axis in (0, 1))
-            sampled, outside = at_pixels(
-                depth,
-                ops.floor(columns * step_u + (u + 0.5)),
-                ops.floor(rows * step_v + (v + 0.5)),
-            )
-            nearer = sampled - z
-            inside = within(nearer, outside, ops.maximum(-z, -CORE * cube / 2), BEHIND * cube)
-            nearer = ops.where(inside, nearer, 0.0)
+            step = window / z
+            sampled, outside = at_crossings(depth, samples * step + uv)
+            back = z + behind
+            half = ops.minimum(back, reach) * 0.5
+            before = sampled - back
+            inside = within(before, outside, -half, half)
+            before = cut_off(before, inside, 0.0)
             inside = ops.cast(inside, "float32")
             neighbours = ops.matmul(_NEIGHBOURS, inside) + ops.matmul(inside, _NEIGHBOURS)
-            weights = inside * (9.0 - 2.0 * neighbours)
-            moments = ops.matmul(ops.reshape(weights, (-1, 1, COARSE * COARSE)), _MOMENTS)
-            total = ops.maximum(moments[..., :1], 1.0)
-            u = u + step_u * moments[..., 1:2] / total
-            v = v + step_v * moments[..., 2:] / total
-            count = ops.maximum(ops.sum(inside, axis=(1, 2), keepdims=True), 1.0)
-            z = z + ops.sum(nearer, axis=(1, 2), keepdims=True) / count
-        return u, v, z
+            weights = ops.reshape(inside * (9.0 - 2.0 * neighbours), (-1, COARSE * COARSE))
+            moments = ops.matmul(weights, _MOMENTS.reshape(3, -1).T)
+            total, moments = ops.split(ops.reshape(moments, (-1, 3, 1, 1)), [1], axis=1)
+            uv = uv + step * (moments / ops.maximum(total, 1.0))
+            count, before = (ops.sum(values, axis=(2, 3), keepdims=True) for values in (inside, before))
+            z = ops.maximum(z + (before + behind * count) / ops.maximum(count, 1.0), 1.0)  # mm: steps stay finite.
+        return uv, z
 
     def compute_output_shape(self, depth_shape, camera_shape=None, given_xyz_shape=None):
         return (depth_shape[0], 3), (depth_shape[0],)
 
     def get_config(self):
         return {**super().get_config(), "cube": self.cube, "min_score": self.min_score}
-
-
-def _point(values, index):
-    """Return one of the values ``(batch or 1, 1, points)`` for each index ``(batch, 1)``, shape ``(batch, 1, 1)``."""
-    batch, _, points = ops.shape(values)
-    if values.shape[0] != 1:
-        index = index + ops.reshape(ops.arange(batch, dtype=index.dtype) * points, (-1, 1))
-    return ops.take(ops.reshape(values, (-1,)), index, axis=0)[..., None]

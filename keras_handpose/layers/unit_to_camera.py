@@ -51,9 +51,10 @@ class UnitToCamera(keras.layers.Layer):
     def call(self, joints_unit, centre_xyz, mirror, camera):
         mirror = ops.reshape(ops.cast(mirror, "float32"), (-1, 1, 1))
         mm_per_unit = self.cube / 2 * (1.0 - ops.multiply(np.float32([2, 0, 0]), mirror))
-        joints_xyz = joints_unit * mm_per_unit + centre_xyz[:, None]
-        z = joints_xyz[..., 2:]
-        joints_uv = joints_xyz[..., :2] * camera[:, None, :2] / ops.where(z > 0, z, np.nan) + camera[:, None, 2:]
+        joints_xyz = joints_unit * mm_per_unit + ops.reshape(centre_xyz, (-1, 1, 3))
+        focal, principal = ops.split(ops.reshape(camera, (-1, 1, 4)), 2, axis=-1)
+        xy, z = ops.split(joints_xyz, [2], axis=-1)
+        joints_uv = xy * focal / ops.where(z > 0.0, z, np.nan) + principal
         return joints_xyz, ops.concatenate([joints_uv, z], axis=-1)
 
     def compute_output_shape(self, joints_unit_shape, centre_xyz_shape=None, mirror_shape=None, camera_shape=None):

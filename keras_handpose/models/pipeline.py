@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_handpose.layers import HandCrop, HandDetector, UnitToCamera
+from keras_handpose.preprocessing import BACKGROUND
 
 __all__ = ["hand_pose_pipeline"]
 
@@ -66,8 +67,8 @@ def hand_pose_pipeline(
     joints_unit = network(crop)
 
     # === Head ===
-    found = ops.sum(1.0 - crop, axis=(1, 2, 3)) > 0.0  # Without a centre the crop shows nothing.
-    centre_xyz = ops.where(found[:, None], centre_xyz, np.nan)
+    found = ops.min(crop, axis=(1, 2, 3)) < BACKGROUND  # Without a centre the crop shows nothing.
+    centre_xyz = ops.where(ops.expand_dims(found, -1), centre_xyz, np.nan)
     score = ops.where(found | (score < min_score), score, 0.0)  # A given centre with nothing around it.
     joints_xyz, joints_uvd = UnitToCamera(cube, name="camera_space")(joints_unit, centre_xyz, mirror, camera)
     return keras.Model(
