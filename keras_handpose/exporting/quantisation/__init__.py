@@ -6,7 +6,7 @@ of its dense layers but the last linear ones. Pre- and post-processing, the pose
 | mode | weights of the body | its arithmetic |
 |---|---|---|
 | ``"float16"`` | float16, widened when the file is loaded | float32 |
-| ``"dynamic"`` | int8, a step for each channel | TFLite: int8, each input's range measured as it comes; ONNX: see `onnx` |
+| ``"dynamic"`` | int8, a step for each channel | TFLite: int8, with ranges measured as it runs; ONNX: float32 |
 | ``"int8"`` | int8, a step for each channel | int8, ranges from calibration |
 """
 

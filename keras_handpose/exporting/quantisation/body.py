@@ -4,9 +4,9 @@ It is found by what the operations do, since names come and go in converters:
 
 - Weighted operations are convolutions and products with constant weights. Those whose results only say where to look
   something up (a gather with computed indices) are pre-processing: they find the hand and crop it.
+- What a softmax gives, as of heat maps, are coordinates sooner or later: all that comes after one stays out.
 - Of the others, the last ones are linear regression: no activation comes after them that another weighted operation
-  would see. These are the layer of the pose's code, the prior and all that turns units into mm, or the dense layer of
-  coordinates. So are the ones whose results go into a softmax, as of heat maps: coordinates come out of it.
+  would see. These are the layers of the pose's code and of the prior, or that of the coordinates, or of heat maps.
 - The rest is the body, and whatever lies between two of its operations.
 """
 
@@ -82,39 +82,36 @@ def find_body(operations: Sequence[Operation]) -> Body:
             readers.setdefault(name, []).append(number)
     following = [sorted({r for name in op.outputs for r in readers.get(name, ())}) for op in operations]
 
-    # From the end to the beginning: what becomes of each operation's result.
     n = len(operations)
-    weighs = [False] * n  # A weighted operation comes after it,
-    activated = [False] * n  # with an activation before that,
-    locates = [False] * n  # or a lookup before that.
-    softened = [False] * n  # A softmax comes before any other weighted operation.
+    soft = [operation.kind is Kind.SOFTMAX for operation in operations]
+    for number in range(n):
+        if soft[number]:
+            for reader in following[number]:
+                soft[reader] = True
+    weighted = [operation.kind is Kind.WEIGHTED and not soft[i] for i, operation in enumerate(operations)]
+
+    # From the end to the beginning: what comes of each operation's result.
+    weighs = [False] * n  # A weighted operation reads it,
+    activated = [False] * n  # after an activation,
+    locates = [False] * n  # or after a lookup.
     for number in reversed(range(n)):
         for reader in following[number]:
-            kind = operations[reader].kind
-            is_weighted = kind is Kind.WEIGHTED
-            weighs[number] |= is_weighted or weighs[reader]
-            locates[number] |= locates[reader] or (kind is Kind.LOOKUP and weighs[reader])
-            activates = kind is Kind.ACTIVATION or operations[reader].activated
+            operation = operations[reader]
+            activates = operation.kind is Kind.ACTIVATION or operation.activated
+            weighs[number] |= weighted[reader] or weighs[reader]
             activated[number] |= activated[reader] or (activates and weighs[reader])
-            softened[number] |= kind is Kind.SOFTMAX or (not is_weighted and softened[reader])
-
-    weighted = frozenset(
+            locates[number] |= locates[reader] or (operation.kind is Kind.LOOKUP and weighs[reader])
+    body = frozenset(
         number
         for number, operation in enumerate(operations)
-        if operation.kind is Kind.WEIGHTED
-        and not locates[number]
-        and not softened[number]
-        and (activated[number] or (operation.activated and weighs[number]))
+        if weighted[number] and not locates[number] and (activated[number] or (operation.activated and weighs[number]))
     )
 
-    # From the beginning to the end: what comes of the body, up to a softmax or the next weighted operation outside.
-    of_body = [False] * n
-    for number, operation in enumerate(operations):
-        if number in weighted:
-            of_body[number] = True
+    # From the beginning to the end: what comes of the body before the next weighted operation.
+    of_body = [number in body for number in range(n)]
+    for number in range(n):
         if of_body[number]:
             for reader in following[number]:
-                if operations[reader].kind not in (Kind.WEIGHTED, Kind.SOFTMAX, Kind.LOOKUP):
-                    of_body[reader] = True
-    between = frozenset(n for n in range(n) if of_body[n] and n not in weighted and weighs[n] and not softened[n])
-    return Body(weighted=weighted, between=between)
+                of_body[reader] |= operations[reader].kind in (Kind.ACTIVATION, Kind.OTHER) and not soft[reader]
+    between = frozenset(number for number in range(n) if of_body[number] and number not in body and weighs[number])
+    return Body(weighted=body, between=between)

@@ -29,6 +29,7 @@ _ACTIVATIONS += ("LOGISTIC", "TANH", "HARD_SWISH")
 _KINDS = {name: Kind.ACTIVATION for name in _ACTIVATIONS} | {
     "SOFTMAX": Kind.SOFTMAX,
     "LOG_SOFTMAX": Kind.SOFTMAX,
+    "EXP": Kind.SOFTMAX,  # One that is written out.
     "GATHER": Kind.LOOKUP,
     "GATHER_ND": Kind.LOOKUP,
 }
