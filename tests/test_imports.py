@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import keras_handpose
@@ -113,6 +115,42 @@ def test_the_hall_is_lazy():
 def test_no_framework_is_loaded_for(statement):
     loaded = run(f"import sys\n{statement}\nprint('loaded:', *sys.modules)").rpartition("loaded:")[2].split()
     assert not FRAMEWORKS & set(loaded)
+
+
+@pytest.mark.parametrize("kind", ["network", "pipeline"])
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_exported_files_load_their_runtime_only(kind, suffix, exported):
+    code = f"""if True:
+        import sys
+        import numpy as np
+        from keras_handpose import HandPoseEstimator
+        frame = np.zeros((240, 320), np.uint16)
+        frame[95:146, 135:186] = 400
+        assert HandPoseEstimator({str(exported[kind, suffix])!r}, camera="msra15")(frame).found
+        print("loaded:", *sys.modules)
+    """
+    loaded = set(run(code).rpartition("loaded:")[2].split())
+    runtimes = {".onnx": "onnxruntime", ".tflite": "ai_edge_litert"}
+    assert loaded & {*runtimes.values()} == {runtimes[suffix]}
+    assert not {"matplotlib", "scipy", "numba", "h5py", *FRAMEWORKS} & loaded
+
+
+def test_predicting_on_an_exported_file_loads_no_framework(exported, tmp_path):
+    frame = tmp_path / "frame.npy"
+    np.save(frame, np.pad(np.full((51, 51), 400, np.uint16), ((95, 94), (135, 134))))
+    arguments = ["predict", str(frame), "--format", "npy", "--camera", "msra15", "--json"]
+    code = f"""if True:
+        import sys
+        from keras_handpose.cli import main
+        sys.argv[1:] = {[*arguments, "--weights", str(exported["pipeline", ".tflite"])]!r}
+        try:
+            main()
+        finally:
+            print("loaded:", *sys.modules)
+    """
+    poses, _, loaded = run(code).rpartition("loaded:")
+    assert json.loads(poses)["poses"][0]["found"]
+    assert not FRAMEWORKS & set(loaded.split())
 
 
 def test_evaluation_draws_nothing():
