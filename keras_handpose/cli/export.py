@@ -1,0 +1,103 @@
+"""``keras-handpose export``: one file that estimates poses without Keras."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from keras_handpose.cli.output import messages, results, silent_runtimes, to_json
+
+if TYPE_CHECKING:
+    from keras_handpose.cameras import Camera
+    from keras_handpose.exporting import Comparison
+
+__all__ = ["export"]
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write: .onnx or .tflite.")],
+    weights: Annotated[str, typer.Option(help="A preset's name, or a .weights.h5 file beside its record.")] = "msra",
+    quantize: Annotated[
+        Literal["float16", "dynamic", "int8"] | None,
+        typer.Option(help="Fewer bits for the network's body.", show_default="float32"),
+    ] = None,
+    pipeline: Annotated[
+        bool, typer.Option("--pipeline", help="The whole way from a depth frame, not only the network.")
+    ] = False,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            help="With --pipeline: a camera's name, or fx,fy,cx,cy,width,height in px. A TFLite file takes frames of "
+            "its size, an ONNX file any.",
+            show_default="for ONNX, that of the training frames",
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Crops to calibrate and compare with, as `prepare` writes them.", show_default="rendered"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what the file says of itself as JSON.")] = False,
+) -> None:
+    """Write a network, or all of the way from a depth frame to joints in mm, to one file, and compare it with Keras.
+
+    A file whose joints are not those of the Keras network is not kept.
+    """
+    from keras_handpose.exporting import export as write
+
+    if camera is not None and not pipeline:
+        raise ValueError(f"`--camera` is for a whole pipeline. Received: --camera {camera}. Add --pipeline.")
+    viewed_by = _camera(camera, weights, file) if pipeline else None
+    source = weights
+    with messages.status("Loading the network") as status, silent_runtimes():
+        if viewed_by is not None:
+            from keras_handpose.estimator import HandPoseEstimator
+
+            source = HandPoseEstimator(weights, camera=viewed_by)
+        exported = write(source, file, quantize=quantize, calibration=store, progress=status.update)
+    if json:
+        document = json_text.loads(exported.metadata.to_json())
+        typer.echo(to_json({"path": str(exported.path), "size": exported.size, **document}))
+    else:
+        results.print(f"[bold]{escape(exported.describe().splitlines()[0])}[/]", highlight=False, soft_wrap=True)
+        results.print(_table(exported.comparison))
+
+
+def _camera(text: str | None, weights: str, file: Path) -> Camera:
+    """Return the camera of a name, of numbers, or of the weights."""
+    from keras_handpose.cameras import CAMERAS, Camera
+    from keras_handpose.models.weights import resolve
+
+    if text is None:
+        if file.suffix == ".tflite":
+            raise ValueError(
+                f"A TFLite pipeline takes frames of one size: pass `--camera`, one of {', '.join(CAMERAS)}, or "
+                "fx,fy,cx,cy,width,height in px."
+            )
+        text = resolve(weights)[1].camera
+    if text in CAMERAS:
+        return CAMERAS[text]
+    try:
+        fx, fy, cx, cy, width, height = map(float, text.split(","))
+        return Camera(width=int(width), height=int(height), fx=fx, fy=fy, cx=cx, cy=cy)
+    except ValueError as error:
+        raise ValueError(
+            f"`--camera` must be one of {', '.join(CAMERAS)}, or fx,fy,cx,cy,width,height in px. "
+            f"Received: {text!r}: {error}"
+        ) from error
+
+
+def _table(comparison: Comparison) -> Table:
+    highest = comparison.keras_error_mm * (1 + comparison.worse)
+    table = Table(f"on {comparison.crops:,} held-out crops")
+    table.add_column("mm", justify="right")
+    table.add_column("at most", justify="right")
+    table.add_row("mean difference from Keras", f"{comparison.mean_difference_mm:.2g}", f"{comparison.limit_mm:g}")
+    table.add_row("greatest difference", f"{comparison.max_difference_mm:.2g}", "")
+    table.add_row("mean error of Keras", f"{comparison.keras_error_mm:.2f}", "")
+    table.add_row("mean error", f"{comparison.error_mm:.2f}", f"{highest:.2f}")
+    return table
