@@ -29,6 +29,7 @@ def set_logits(module, value):
         ({"filters": 6, "poolings": 2, "p": 0, "t": 1, "kernel_regularizer": "l2"}, (2, 5, 4, 3)),
         ({"filters": 16, "poolings": 1, "t": 1, "bottleneck": True}, (2, 3, 3, 3)),
         ({"filters": 4, "attention": False}, (2, 3, 3, 2)),
+        ({"filters": 6, "poolings": 2, "t": 1, "preactivation": False}, (2, 5, 4, 3)),
     ],
 )
 def test_ritual(arguments, input_shape, tmp_path):
@@ -36,10 +37,11 @@ def test_ritual(arguments, input_shape, tmp_path):
     check_layer(AttentionModule, arguments, input_shape=input_shape, output_shape=output_shape, folder=tmp_path)
 
 
+@pytest.mark.parametrize("preactivation", [True, False])
 @pytest.mark.parametrize(("logit", "gain"), [(-np.inf, 1), (0, 1.5), (np.inf, 2)])
-def test_mask_weights_the_trunk(logit, gain):
+def test_mask_weights_the_trunk(logit, gain, preactivation):
     # Eq. 1 at its ends: a mask of 0 lets the trunk through, a mask of 1 doubles it.
-    module = AttentionModule(6, poolings=2)
+    module = AttentionModule(6, poolings=2, preactivation=preactivation)
     x = features((2, 7, 10, 6))
     module.build(x.shape)
     set_logits(module, logit)
