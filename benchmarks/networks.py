@@ -1,6 +1,6 @@
-"""The networks to compare with, built from the library's layers: DeepPrior and DeepPrior++.
+"""The networks to compare with: DeepPrior and DeepPrior++, and `compact` as it was at first.
 
-Both take the library's crops and give joints in the unit cube, as `ResidualAttentionRegressor` does.
+All take the library's crops and give joints in the unit cube, as `ResidualAttentionRegressor` does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,22 @@ import keras
 
 from keras_handpose.layers import PCAPrior, ResidualUnit
 
-__all__ = ["deep_prior", "deep_prior_plus_plus"]
+__all__ = ["FIRST_COMPACT", "deep_prior", "deep_prior_plus_plus"]
+
+FIRST_COMPACT = {
+    "stem": (16, 5),
+    "filters": (24, 48, 96),
+    "top_filters": (128,),
+    "p": 1,
+    "t": 1,
+    "r": 1,
+    "poolings": (3, 2, 1),
+    "bottleneck": False,
+    "preactivation": True,
+    "head": "regression",
+    "hidden": 512,
+}
+"""The factory's arguments for the first `compact`: pre-activated units, and a head that flattens 4 x 4 features."""
 
 
 def deep_prior(joints: int, prior: PCAPrior | None, *, width: int = 8) -> keras.Model:
