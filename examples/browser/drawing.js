@@ -183,12 +183,13 @@ function drawSkeleton(context, points, skeleton, scale) {
 function drawCorners(context, { left, top, width, height }, place) {
   context.lineWidth = 1.5;
   context.strokeStyle = colour("ink");
-  for (const [u, along] of [[left, 0.1 * width], [left + width, -0.1 * width]]) {
-    for (const [v, down] of [[top, 0.1 * height], [top + height, -0.1 * height]]) {
+  for (const right of [0, 1]) {
+    for (const low of [0, 1]) {
+      const [u, v] = [left + right * width - 0.5, top + low * height - 0.5];
       context.beginPath();
-      context.moveTo(...place([u + along - 0.5, v - 0.5]));
-      context.lineTo(...place([u - 0.5, v - 0.5]));
-      context.lineTo(...place([u - 0.5, v + down - 0.5]));
+      context.moveTo(...place([u + (0.5 - right) * 0.2 * width, v]));
+      context.lineTo(...place([u, v]));
+      context.lineTo(...place([u, v + (0.5 - low) * 0.2 * height]));
       context.stroke();
     }
   }

@@ -4,8 +4,6 @@ import { decode } from "fast-png";
 import * as ort from "onnxruntime-web/wasm";
 import { PbfReader } from "pbf";
 
-const INPUTS = ["depth", "camera", "mirror", "centre"];
-const OUTPUTS = ["joints_xyz", "joints_uvd", "centre_xyz", "found", "score"];
 const LARGEST_FRAME = 2 ** 24; // Pixels. A small file can announce a picture that fills the memory.
 
 ort.env.logLevel = "error";
@@ -21,7 +19,8 @@ export function readDepthPng(bytes) {
   if (bytes.length < 33 || header.getUint32(0) !== 0x89504e47 || header.getUint32(12) !== 0x49484452) {
     throw new Error("This is not a PNG file. A depth frame is a PNG of one channel of 16 bits.");
   }
-  const [width, height, bits, kind] = [header.getUint32(16), header.getUint32(20), header.getUint8(24), header.getUint8(25)];
+  const [width, height] = [header.getUint32(16), header.getUint32(20)];
+  const [bits, kind] = [header.getUint8(24), header.getUint8(25)];
   if (bits !== 16 || kind !== 0) {
     const colour = { 0: "grey", 2: "colour", 3: "a palette", 4: "grey and transparency", 6: "colour and transparency" };
     throw new Error(
@@ -69,15 +68,17 @@ export class HandPose {
    */
   static async open(bytes) {
     const metadata = await readMetadata(bytes);
-    const session = await ort.InferenceSession.create(bytes).catch((error) => {
+    try {
+      const handPose = new HandPose(await ort.InferenceSession.create(bytes), metadata);
+      // WebAssembly is compiled as it is needed: without a first run, the first frame would take long.
+      await handPose.estimate(
+        { width: 1, height: 1, units: new Uint16Array(1) },
+        { camera: { fx: 1, fy: 1, cx: 0, cy: 0 } },
+      );
+      return handPose;
+    } catch (error) {
       throw new Error(`onnxruntime-web cannot run this model: ${error.message}`);
-    });
-    const lacking = [
-      ...INPUTS.filter((name) => !session.inputNames.includes(name)),
-      ...OUTPUTS.filter((name) => !session.outputNames.includes(name)),
-    ];
-    if (lacking.length) throw new Error(`This model lacks ${lacking.join(", ")}. Export it again, with --pipeline.`);
-    return new HandPose(session, metadata);
+    }
   }
 
   /**
@@ -158,7 +159,9 @@ async function readMetadata(bytes) {
     throw new Error("This model is damaged, or was changed after it was exported. Export it again.");
   }
   if (metadata.format_version !== 1) {
-    throw new Error(`This model is of format ${metadata.format_version}, and this page knows format 1. Update the page.`);
+    throw new Error(
+      `This model is of format ${metadata.format_version}, and this page knows format 1. Update the page.`,
+    );
   }
   if (metadata.kind !== "pipeline") {
     throw new Error("This model is a network alone, which wants a hand's crop. Export it with --pipeline.");

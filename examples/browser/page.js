@@ -200,7 +200,10 @@ queue(async () => {
   const [model, samples] = [await fetched("hand.onnx"), await fetched("samples/samples.json")];
   const labels = samples ? JSON.parse(await samples.text()) : [];
   const buttons = labels.map((label) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: label.sensor.replaceAll("_", " ") });
+    const button = Object.assign(document.createElement("button"), {
+      type: "button",
+      textContent: label.sensor.replaceAll("_", " "),
+    });
     button.addEventListener("click", () => queue(() => takeSample(label), label.file));
     return button;
   });
