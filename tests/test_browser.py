@@ -167,7 +167,9 @@ def address(node) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install playwright")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason='Playwright is missing: pip install "keras-handpose[test-browser]"'
+    )
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     path = os.environ.get("KERAS_HANDPOSE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
