@@ -17,9 +17,13 @@ from keras_handpose.estimator import OneEuroFilter as OneEuroFilter
 from keras_handpose.estimator import Pose as Pose
 from keras_handpose.exporting import export as export
 from keras_handpose.layers import AttentionModule as AttentionModule
+from keras_handpose.layers import HandCrop as HandCrop
+from keras_handpose.layers import HandDetector as HandDetector
 from keras_handpose.layers import PCAPrior as PCAPrior
 from keras_handpose.layers import ResidualUnit as ResidualUnit
+from keras_handpose.layers import UnitToCamera as UnitToCamera
 from keras_handpose.models import ResidualAttentionRegressor as ResidualAttentionRegressor
+from keras_handpose.models import hand_pose_pipeline as hand_pose_pipeline
 from keras_handpose.models import weights as weights
 from keras_handpose.plotting import plot_errors as plot_errors
 from keras_handpose.plotting import plot_overlays as plot_overlays
