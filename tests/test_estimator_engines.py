@@ -194,7 +194,6 @@ def test_a_camera_of_another_size_is_refused_where_the_size_is_fixed(exported):
         ("hand.tflite", {"engine": "keras"}, "A .tflite file runs with engine='litert'"),
         ("hand.tflite", {"engine": "torch"}, "`engine` must be one of 'keras', 'onnx', 'litert'"),
         ("msra", {"engine": "tflite"}, "`engine` must be one of"),
-        ("msra", {"threads": 2}, "`threads` is for engine='onnx' and 'litert'"),
         ("msra", {"engine": "keras", "threads": 2}, "`threads` is for"),
         (InNumPy(), {"engine": "onnx"}, "An engine runs as it is"),
         (InNumPy(), {"threads": 1}, "An engine runs as it is"),

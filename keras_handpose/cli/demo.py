@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from keras_handpose.cli.output import joints_table, load_keras, messages, pose_document, results, to_json
+from keras_handpose.cli.output import joints_table, messages, pose_document, results, silent_runtimes, to_json
 from keras_handpose.files import whole_file
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def demo(
     """
     from keras_handpose.plotting import plot_poses
 
-    with messages.status("Estimating the hands in the sample frames"):
-        load_keras()
+    with messages.status("Estimating the hands in the sample frames"), silent_runtimes():
         trials = list(_run(weights))
     first = trials[0]
     results.print(joints_table(first.pose, truth_xyz=first.truth_xyz, title=f"Joints in {first.file}"))

@@ -48,7 +48,10 @@ def predict(
     ] = "msra",
     engine: Annotated[
         Literal["keras", "onnx", "litert"] | None,
-        typer.Option(help="What runs the network: Keras, or, faster, a file exported once.", show_default="keras"),
+        typer.Option(
+            help="What runs the network: Keras, or, faster, a file exported once.",
+            show_default="litert for presets that came along, otherwise keras",
+        ),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for ONNX and LiteRT.", min=1, show_default="1")] = None,
     hand: Annotated[Literal["right", "left"], typer.Option(help="Which hand is in the frames.")] = "right",

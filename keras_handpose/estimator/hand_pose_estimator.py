@@ -85,6 +85,7 @@ class HandPoseEstimator:
         skeleton = _named(skeleton, SKELETONS, "skeleton")
         opened = open_source(source, engine=engine, threads=threads, skeleton=skeleton, cube=cube)
         opened.refuse(skeleton=skeleton, cube=cube, min_score=min_score)
+        self.source = source
         self.engine = opened.engine
         self._pipeline = opened.engine if isinstance(opened.engine, PipelineEngine) else None
         skeleton = skeleton or opened.skeleton

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 from dataclasses import dataclass
@@ -71,8 +72,9 @@ def open_source(
 
     Args:
         source: A preset's name, the path of weights, a `keras.Model`, the path of an exported file, or an engine.
-        engine: What runs it; by default Keras, and an exported file's own runtime. For the others, a network is
-            exported once and kept in the cache.
+        engine: What runs it; by default an exported file's own runtime, LiteRT for a preset whose exported network
+            came with the package, and Keras for all else. For ONNX and LiteRT, a network is exported once and kept in
+            the cache.
         threads: Number of threads of the engines other than Keras, by default 1.
         skeleton, cube: What a `keras.Model` has to say in its exported file.
 
@@ -94,6 +96,7 @@ def open_source(
             (fitting,) = (name for name, own in _SUFFIX_OF.items() if own == suffix)
             raise ValueError(f"A {suffix} file runs with engine={fitting!r}. Received: {source!s}, engine={engine!r}.")
         return _of_file(open_engine(source, threads=threads))
+    engine = engine or _default_engine(source)
     if engine in _SUFFIX_OF:
         from keras_handpose.exporting import cached_export
 
@@ -116,6 +119,14 @@ def open_source(
         cubes=record.training.get("cubes_mm"),
         hand=record.hand,
     )
+
+
+def _default_engine(source: str | os.PathLike | keras.Model) -> EngineName:
+    if isinstance(source, str | os.PathLike) and importlib.util.find_spec("ai_edge_litert"):
+        from keras_handpose.models.weights import shipped_export
+
+        return "litert" if shipped_export(os.fspath(source)) else "keras"
+    return "keras"
 
 
 def _of_file(engine: NetworkEngine | PipelineEngine) -> Source:

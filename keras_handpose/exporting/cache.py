@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from keras_handpose import __version__
 from keras_handpose.engines.metadata import read_metadata
-from keras_handpose.models.weights import cache_folder, resolve
+from keras_handpose.models.weights import cache_folder, resolve, shipped_export
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def cached_export(
 ) -> Path:
     """Return the file of an exported network in the cache, and export it there if it is not.
 
-    Files are in ``exports`` in the folder of `keras_handpose.weights.cache_folder`, named after the weights, their
-    SHA-256, this package's version and the precision. A damaged one is made anew. Processes that want the same file
-    wait for the one that came first.
+    A preset's network for LiteRT that came with the package is taken as it is; its weights are float16. All others are
+    in ``exports`` in the folder of `keras_handpose.weights.cache_folder`, named after the weights, their SHA-256, this
+    package's version and the precision. A damaged one is made anew. Processes that want the same file wait for the one
+    that came first.
 
     Args:
         source: A preset's name, the path of weights with their record beside them, or a model.
@@ -56,9 +57,14 @@ def cached_export(
         name, key = record.name, record.sha256
         said = {"skeleton": SKELETONS[record.skeleton], "cube": float(record.cube), "hand": record.hand}
         arguments = {}
+        shipped = shipped_export(os.fspath(source))
+        if shipped and _SUFFIXES[format] == shipped.suffix and quantize is None:
+            if _is_whole(shipped, {**said, "weights_sha256": key}):
+                return shipped
+            _logger.warning("%s is damaged or was made of other weights. It is passed over.", shipped)
     else:
-        name, key = "model", _fingerprint(source)
         arguments = said = {"skeleton": skeleton, "cube": cube, "hand": hand}
+        name, key = "model", _fingerprint(source, said)
     file = f"{name}-{key[:12]}-{__version__}-{quantize or 'float32'}{_SUFFIXES[format]}"
     path = cache_folder() / "exports" / file
     if not _is_whole(path, said):
@@ -81,9 +87,9 @@ def _is_whole(path: Path, said: dict) -> bool:
     return all(getattr(metadata, name) == value for name, value in said.items())
 
 
-def _fingerprint(model: keras.Model) -> str:
-    """Return a SHA-256 of a model's weights and of how it computes with them."""
+def _fingerprint(model: keras.Model, said: dict) -> str:
+    """Return a SHA-256 of a model's weights, of how it computes with them and of what is said of it."""
     from keras_handpose.models.origins import weights_sha256
 
-    text = json.dumps([weights_sha256(model), model.get_config()], default=str, sort_keys=True)
+    text = json.dumps([weights_sha256(model), model.get_config(), said], default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_handpose.engines.metadata import Metadata
+from keras_handpose.engines.sealed_files import SUFFIXES
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
@@ -63,8 +65,8 @@ def open_subject(
 
     if not isinstance(network, keras.Model):
         raise TypeError(
-            "`source` must be a keras.Model, a HandPoseEstimator, the name of a preset or the path of weights. "
-            f"Received: {type(source).__name__}."
+            "`source` must be a keras.Model, the name of a preset, the path of weights, or a HandPoseEstimator on one "
+            f"of these. Received: {_described(source)}."
         )
     preset, sha256 = origin(network)
     if preset is not None and not pipeline:
@@ -95,6 +97,11 @@ def open_subject(
     return Subject(network=network, metadata=metadata)
 
 
+def _described(source: Any) -> str:
+    engine = getattr(source, "engine", None)
+    return type(source).__name__ + (f" on a {type(engine).__name__}" if engine is not None else "")
+
+
 def _skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
     if isinstance(skeleton, str):
         if skeleton not in SKELETONS:
@@ -123,12 +130,13 @@ def _merge(given: dict[str, Any], known: dict[str, Any], origin: str) -> dict[st
 
 def _taken_apart(estimator: HandPoseEstimator) -> tuple[keras.Model, dict[str, Any], dict[str, Any]]:
     """Return an estimator's network, what it says of it, and what makes it a pipeline."""
-    network = getattr(estimator.engine, "model", None)
-    if network is None:
-        raise ValueError(
-            "Only an estimator that runs a Keras model can be exported. "
-            f"Received: one with a {type(estimator.engine).__name__}. Make it with engine='keras'."
-        )
+    network, source = getattr(estimator.engine, "model", None), estimator.source
+    if network is None and isinstance(source, str | os.PathLike) and Path(source).suffix not in SUFFIXES:
+        from keras_handpose.models import ResidualAttentionRegressor
+
+        network = ResidualAttentionRegressor(weights=source)
+    elif network is None:
+        network = estimator if source is estimator.engine or isinstance(source, str | os.PathLike) else source
     other = {"right": "left", "left": "right"}[estimator.hand]
     known = {
         "skeleton": estimator.skeleton,

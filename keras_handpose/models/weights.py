@@ -22,7 +22,18 @@ from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ADDRESS_VARIABLE", "cache_folder", "download", "list", "load", "locate", "resolve", "save", "verify"]
+__all__ = [
+    "ADDRESS_VARIABLE",
+    "cache_folder",
+    "download",
+    "list",
+    "load",
+    "locate",
+    "resolve",
+    "save",
+    "shipped_export",
+    "verify",
+]
 
 ADDRESS_VARIABLE = "KERAS_HANDPOSE_WEIGHTS_URL"
 """Name of the environment variable with the download address."""
@@ -165,6 +176,15 @@ def download(name: str, *, address: str | None = None) -> Path:
             f"Check the address ({ADDRESS_VARIABLE}), the network and the folder (KERAS_HOME moves it), {by_hand}."
         ) from error
     return target
+
+
+def shipped_export(name: str) -> Path | None:
+    """Return the path of a preset's network for LiteRT that came with the package, None if there is none.
+
+    What is in it says which weights it was made of; `keras_handpose.exporting.cached_export` looks at that.
+    """
+    path = _shipped_folder() / f"{name}.tflite"
+    return path if name in _presets() and path.is_file() else None
 
 
 def cache_folder() -> Path:

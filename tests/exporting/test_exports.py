@@ -19,6 +19,7 @@ from keras_handpose import __version__
 from keras_handpose.engines import open_engine, read_metadata
 from keras_handpose.engines.keras import KerasEngine
 from keras_handpose.exporting import ExportError, export, exports
+from keras_handpose.exporting.sources import open_subject
 from keras_handpose.models.origins import weights_sha256
 from keras_handpose.skeletons import MSRA21
 
@@ -169,16 +170,17 @@ def test_metadata_can_be_read_without_this_package(exported):
         assert onnx_says[key] == tflite_says[key]
 
 
-def test_weights_say_all_and_changed_ones_no_longer_have_their_name(tiny_weights, tmp_path):
+def test_weights_say_all_and_changed_ones_no_longer_have_their_name(tiny_weights):
     record = json.loads(tiny_weights.with_name("tiny.json").read_text())
-    by_path = export(tiny_weights, tmp_path / "hand.onnx").metadata
-    assert (by_path.preset, by_path.weights_sha256) == ("tiny", record["sha256"])
-    assert (by_path.skeleton, by_path.trained_on) == (MSRA21, record["trained_on"])
+    subject = open_subject(tiny_weights)
+    assert (subject.metadata.preset, subject.metadata.weights_sha256) == ("tiny", record["sha256"])
+    assert (subject.metadata.skeleton, subject.metadata.trained_on) == (MSRA21, record["trained_on"])
 
-    model = khp.ResidualAttentionRegressor(weights=tiny_weights)
+    model = subject.network
+    assert open_subject(model).metadata == subject.metadata
     code = model.get_layer("code")
     code.kernel.assign(0.5 * code.kernel)
-    changed = export(model, tmp_path / "changed.onnx").metadata
+    changed = open_subject(model).metadata
     assert (changed.preset, changed.trained_on, changed.cube) == (None, None, record["cube"])
     assert changed.weights_sha256 == weights_sha256(model) != record["sha256"]
 
@@ -250,9 +252,9 @@ def test_what_contradicts_a_record_or_an_estimator_is_refused(tmp_path, tiny_wei
         export(7, tmp_path / "hand.onnx", **SAID)
 
 
-def test_an_estimator_on_another_engine_cannot_be_exported(tmp_path, exported):
+def test_an_estimator_on_an_exported_file_cannot_be_exported(tmp_path, exported):
     on_a_file = khp.HandPoseEstimator(exported("network", ".onnx").path, camera=CAMERA)
-    with pytest.raises(ValueError, match=r"runs a Keras model can be exported\. .*engine='keras'"):
+    with pytest.raises(TypeError, match="HandPoseEstimator on one of these. Received: HandPoseEstimator on a Network"):
         export(on_a_file, tmp_path / "hand.onnx")
 
 
