@@ -1,0 +1,89 @@
+"""``keras-handpose export``, as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny_pipeline import CAMERA
+from typer.testing import CliRunner, Result
+
+from keras_handpose.cameras import CAMERAS
+from keras_handpose.cli import app
+from keras_handpose.engines import read_metadata
+from keras_handpose.exporting import exports
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["export", *map(str, arguments)], env={"COLUMNS": "120"})
+
+
+@pytest.fixture
+def asked(monkeypatch, exported) -> list[tuple]:
+    """What the library was asked for; it answers with an export that is there."""
+    calls = []
+
+    def export(source, path, **arguments):
+        arguments.pop("progress")("Converting")
+        calls.append((source, path, arguments))
+        return exported("network", path.suffix)
+
+    monkeypatch.setattr(exports, "export", export)
+    return calls
+
+
+def test_a_network_is_written_and_described_as_json(tmp_path, tiny_weights):
+    file = tmp_path / "hand.onnx"
+    result = run("--weights", tiny_weights, file, "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert (document["path"], document["size"]) == (str(file), file.stat().st_size)
+    assert (document["kind"], document["preset"], document["quantize"]) == ("network", "tiny", None)
+    assert document["comparison"] == read_metadata(file).comparison
+
+
+def test_the_comparison_is_a_table(asked, tmp_path, exported):
+    result = run(tmp_path / "hand.tflite", "--quantize", "int8", "--store", tmp_path / "crops.h5")
+    assert result.exit_code == 0, result.stderr
+    assert asked == [("msra", tmp_path / "hand.tflite", {"quantize": "int8", "calibration": tmp_path / "crops.h5"})]
+    comparison = exported("network", ".tflite").comparison
+    for label, value in (
+        ("mean difference from Keras", f"{comparison.mean_difference_mm:.2g}"),
+        ("mean error of Keras", f"{comparison.keras_error_mm:.2f}"),
+        ("mean error ", f"{comparison.error_mm:.2f}"),
+    ):
+        assert any(label in line and value in line for line in result.stdout.splitlines())
+    assert "network, float32, 0." in result.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "camera"),
+    [
+        ("hand.onnx", [], CAMERAS["msra15"]),
+        ("hand.tflite", ["--camera", "sr305"], CAMERAS["sr305"]),
+        ("hand.tflite", ["--camera", "120,121,80,59,160,120"], CAMERA),
+    ],
+)
+def test_a_pipeline_has_a_camera(asked, tmp_path, tiny_weights, file, options, camera):
+    result = run("--weights", tiny_weights, "--pipeline", tmp_path / file, *options)
+    assert result.exit_code == 0, result.stderr
+    ((estimator, path, _),) = asked
+    assert (estimator.camera, path) == (camera, tmp_path / file)
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "message"),
+    [
+        ("hand.tflite", ["--pipeline"], "pass `--camera`, one of msra15, "),
+        ("hand.tflite", ["--pipeline", "--camera", "1,2,3"], "must be one of msra15, "),
+        ("hand.tflite", ["--camera", "sr305"], "Add --pipeline."),
+        ("hand.pb", [], "must end in .onnx or .tflite"),
+        ("hand.onnx", ["--weights", "nope"], "Received: weights='nope'"),
+    ],
+)
+def test_errors_are_one_line(tmp_path, file, options, message):
+    result = run(tmp_path / file, *options)
+    assert result.exit_code == 2
+    stderr = result.stderr.strip()
+    assert stderr.startswith("Error: ") and message in stderr and "\n" not in stderr
+    assert not list(tmp_path.iterdir())
