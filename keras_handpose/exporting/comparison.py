@@ -82,8 +82,8 @@ class Comparison:
             raise ExportError(
                 "The exported file does not give the joints of its Keras network, and was not kept.\n"
                 f"Received: {self.describe()}.\n"
-                "Pass `calibration=` a store of the crops that the network will see, or a finer `quantize`: "
-                "'float16' or None."
+                "Pass a finer `quantize` ('dynamic' is finer than 'int8', 'float16' than both), or as `calibration` a "
+                "store of the crops that the network will see."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def compare(
         quantize: The mode, which has its `LIMITS`.
 
     Raises:
-        ValueError: The shapes differ or there is no such mode.
+        ValueError: The shapes differ, no true joint is known, or there is no such mode.
 
     Example:
         >>> truth = np.zeros((4, 21, 3))
@@ -126,6 +126,8 @@ def compare(
     joints_xyz, keras_xyz, true_xyz = arrays
     differences = np.linalg.norm(joints_xyz - keras_xyz, axis=-1)
     known = ~np.isnan(true_xyz).any(axis=-1)
+    if not known.any():
+        raise ValueError("No true joint is known: there is nothing to judge by. Received: NaN only in `true_xyz`.")
     error, keras_error = (
         float(np.linalg.norm(joints - true_xyz, axis=-1)[known].mean()) for joints in (joints_xyz, keras_xyz)
     )

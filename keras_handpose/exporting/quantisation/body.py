@@ -67,7 +67,10 @@ def find_body(operations: Sequence[Operation]) -> Body:
         operations: In an order in which every value is computed before it is used.
 
     Returns:
-        The body's operations by their numbers; none where the whole network is linear.
+        The body's operations by their numbers.
+
+    Raises:
+        ValueError: There is no body, because the whole network is linear or begins with a softmax.
 
     Example:
         >>> conv = Operation(kind=Kind.WEIGHTED, inputs=("crop",), outputs=("a",), activated=True)
@@ -106,6 +109,12 @@ def find_body(operations: Sequence[Operation]) -> Body:
         for number, operation in enumerate(operations)
         if weighted[number] and not locates[number] and (activated[number] or (operation.activated and weighs[number]))
     )
+
+    if not body:
+        raise ValueError(
+            "There is nothing to quantise: the network has no convolution or dense layer with an activation before its "
+            "last ones. Export it with quantize=None."
+        )
 
     # From the beginning to the end: what comes of the body before the next weighted operation.
     of_body = [number in body for number in range(n)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,8 @@ def _quantise_statically(source: Path, target: Path, inputs: Iterable[Mapping[st
             values, self.values = self.values, None
             return values
 
-    runs = list(inputs)
+    runs = iter(inputs)
+    first = next(runs)
     with tempfile.TemporaryDirectory() as folder:
         simplified = Path(folder) / "simplified.onnx"
         quant_pre_process(source, simplified, skip_symbolic_shape=True)
@@ -140,11 +142,11 @@ def _quantise_statically(source: Path, target: Path, inputs: Iterable[Mapping[st
             node.name = node.name or f"{node.op_type}_{number}"
         body = onnx_body(model)
         chosen = [model.graph.node[number] for number in sorted(body.weighted | body.between)]
-        ranges = _calibrate(model, chosen, runs)
+        ranges = _calibrate(model, chosen, chain([first], runs))
         quantize_static(
             model,
             target,
-            OneRun(runs[0]),
+            OneRun(first),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ def quantise(source: Path, target: Path, mode: str, inputs: Iterable[Mapping[str
             ``crop`` with its batch axis.
 
     Raises:
-        ValueError: There is no such mode, the suffixes differ, or there is nothing to calibrate with.
+        ValueError: There is no such mode, the suffixes differ, there is nothing to calibrate with, or the network has
+            no layer that could be quantised.
         ImportError: The packages of ``keras-handpose[export]`` are not installed.
 
     See Also:
@@ -42,5 +44,11 @@ def quantise(source: Path, target: Path, mode: str, inputs: Iterable[Mapping[str
         from keras_handpose.exporting.quantisation.tflite import quantise_tflite as quantise_format
     else:
         from keras_handpose.exporting.quantisation.onnx import quantise_onnx as quantise_format
+    if mode == "int8":
+        runs = iter(inputs)
+        first = next(runs, None)
+        if first is None:
+            raise ValueError("Quantisation to 'int8' needs crops to calibrate with. Received: none.")
+        inputs = chain([first], runs)
     with whole_file(target) as partial:
         quantise_format(source, partial, mode, inputs)

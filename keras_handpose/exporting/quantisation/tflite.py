@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,12 @@ def quantise_tflite(source: Path, target: Path, mode: str, inputs: Iterable[Mapp
     ranges = _calibrate(content, [graph.operators[number] for number in chosen], inputs) if mode == "int8" else None
     # A scope is the name of an operation's result; the last entry that fits counts.
     recipe = [_entry(re.escape(_scope(graph, graph.operators[number])), mode) for number in chosen]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")  # It has all tensors kept, and says so.
         result = Quantizer(bytearray(content), recipe).quantize(ranges)
     target.write_bytes(result.quantized_model)
 
@@ -138,14 +144,10 @@ def _calibrate(
 
 
 def _interpreter(content: bytes) -> Interpreter:
-    import warnings
-
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That keeping all tensors takes memory: that is what for.
-        return Interpreter(
-            model_content=content,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
+    return Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
