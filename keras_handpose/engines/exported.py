@@ -152,7 +152,7 @@ class PipelineEngine:
             centre = HandCube(centre_xyz=centre_xyz, size=self.metadata.cube).centre_xyz
         outputs = self._session.run(
             {
-                "depth": depth.astype(np.float32, copy=False),
+                "depth": depth,
                 "camera": np.array((camera.fx, camera.fy, camera.cx, camera.cy), np.float32),
                 "mirror": np.array(mirror),
                 "centre": np.array(centre, np.float32),

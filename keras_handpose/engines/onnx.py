@@ -59,5 +59,6 @@ class OnnxSession:
         self._names = list(self.outputs)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs for arrays of the inputs' shapes and types."""
-        return dict(zip(self._names, self._session.run(self._names, inputs), strict=True))
+        """Return the outputs for arrays of the inputs' shapes, of their types or ones that fit into them."""
+        fitting = {name: np.asarray(inputs[name], tensor.dtype) for name, tensor in self.inputs.items()}
+        return dict(zip(self._names, self._session.run(self._names, fitting), strict=True))

@@ -36,7 +36,7 @@ class Session(Protocol):
     outputs: Mapping[str, Tensor]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs for arrays of the inputs' shapes."""
+        """Return the outputs for arrays of the inputs' shapes, of their types or ones that fit into them."""
         ...
 
 

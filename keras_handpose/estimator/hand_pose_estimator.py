@@ -37,8 +37,9 @@ class HandPoseEstimator:
             network or a whole pipeline that `keras_handpose.export` wrote, or an `Engine`. A file needs neither Keras
             nor TensorFlow; all of its settings come from it, and others are errors.
         camera: The camera that takes the frames, or its name in `CAMERAS`.
-        engine: ``"keras"``, ``"onnx"`` or ``"litert"``: what runs the network, by default Keras, and its own runtime
-            for a file. For the other two a network is exported once, compared with Keras and kept in the cache.
+        engine: ``"keras"``, ``"onnx"`` or ``"litert"``: what runs the network; by default a file's own runtime, LiteRT
+            for a preset whose exported network came with the package, and Keras for all else. For ONNX and LiteRT a
+            network is exported once, compared with Keras and kept in the cache.
         threads: Number of threads that ONNX and LiteRT run with, by default 1: the other cores are yours.
         skeleton: What the model's joints are, or the layout's name; needed for a model or an engine of your own.
         cube: Edge in mm of the cube around the hand that the model was trained for; needed as `skeleton` is.

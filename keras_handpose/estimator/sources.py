@@ -112,6 +112,8 @@ def open_source(
     from keras_handpose.models.weights import resolve
 
     record = resolve(source)[1]
+    if engine in _SUFFIX_OF:
+        _logger.warning("%s: trained on %s", record.name, record.trained_on)
     return Source(
         engine=opened,
         skeleton=SKELETONS[record.skeleton],
