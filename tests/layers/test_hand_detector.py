@@ -85,7 +85,7 @@ def test_missing_depth(missing):
 
 
 def test_at_the_border():
-    frames = np.stack([hand(u, v) for u, v in ((8, 120), (310, 120), (160, 8), (160, 232), (5, 5), (312, 230))])
+    frames = np.stack([hand(u, v) for u, v in ((8, 120), (310, 120), (160, 8), (312, 230))])
     assert any(assert_same(frames, CAMERA))
 
 
@@ -101,13 +101,13 @@ def test_a_tiny_frame(depth):
 
 
 def test_integers_and_a_given_centre():
-    given_xyz = np.float32([[0, 0, 0], [10, 20, 500], [0, 0, 0]])
-    frames = np.stack([hand(), hand(), 0 * hand()]).astype("int32")
+    given_xyz = np.float32([[0, 0, 0], [10, 20, 500], [0, 0, 0], [0, 0, 300]])
+    frames = np.stack([hand(), hand(), 0 * hand(), hand()]).astype("int32")
     centres_xyz, scores = detect(frames, CAMERA, given_xyz=given_xyz)
     np.testing.assert_allclose(centres_xyz[0], detect_hand(hand(), CAMERA).centre_xyz, atol=0.01)
     np.testing.assert_array_equal(centres_xyz[1], given_xyz[1])
     assert np.isnan(centres_xyz[2]).all()
-    assert 0.3 < scores[0] <= 1 and scores[1] == 1 and scores[2] == 0
+    assert 0.3 < scores[0] <= 1 and scores[1:].tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("factor", [np.nan, np.inf, 0, -1])
