@@ -130,13 +130,15 @@ def _merge(given: dict[str, Any], known: dict[str, Any], origin: str) -> dict[st
 
 def _taken_apart(estimator: HandPoseEstimator) -> tuple[keras.Model, dict[str, Any], dict[str, Any]]:
     """Return an estimator's network, what it says of it, and what makes it a pipeline."""
-    network, source = getattr(estimator.engine, "model", None), estimator.source
-    if network is None and isinstance(source, str | os.PathLike) and Path(source).suffix not in SUFFIXES:
+    source = estimator.source
+    if hasattr(estimator.engine, "model"):
+        network = estimator.engine.model
+    elif isinstance(source, str | os.PathLike) and Path(source).suffix not in SUFFIXES:
         from keras_handpose.models import ResidualAttentionRegressor
 
         network = ResidualAttentionRegressor(weights=source)
-    elif network is None:
-        network = estimator if source is estimator.engine or isinstance(source, str | os.PathLike) else source
+    else:
+        network = source
     other = {"right": "left", "left": "right"}[estimator.hand]
     known = {
         "skeleton": estimator.skeleton,

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_handpose.exporting.calibration import calibration_crops, held_out_crops, pipeline_inputs
-from keras_handpose.exporting.comparison import Comparison, compare
-from keras_handpose.preprocessing import crop_hand
+from keras_handpose.exporting.comparison import Comparison, ExportError, compare
+from keras_handpose.preprocessing import Detection, crop_hand, detect_hand
+from keras_handpose.synthetic.scenes import sample_scenes
 
 if TYPE_CHECKING:
     from keras_handpose.datasets import CropStore
+    from keras_handpose.engines.exported import PipelineEngine, PipelineResult
     from keras_handpose.engines.metadata import Metadata
     from keras_handpose.exporting.sources import Subject
 
@@ -22,6 +24,8 @@ __all__ = ["calibration_inputs", "compare_with_keras"]
 
 _HELD_OUT = 256
 _CALIBRATION = 128
+_FRAMES = 8
+_SCENES_SEED = 5_150_313
 
 
 def calibration_inputs(metadata: Metadata, store: CropStore | None) -> Iterator[dict[str, np.ndarray]]:
@@ -40,7 +44,11 @@ def calibration_inputs(metadata: Metadata, store: CropStore | None) -> Iterator[
 def compare_with_keras(path: Path, subject: Subject, store: CropStore | None) -> Comparison:
     """Run a file and its Keras network on held-out crops.
 
-    Of a pipeline, the crops go in as frames; Keras has what `crop_hand` cuts out of them.
+    Of a pipeline, the crops go in as frames; Keras has what `crop_hand` cuts out of them. Its detection runs beside
+    `detect_hand` on rendered frames of its camera.
+
+    Raises:
+        ExportError: The detection finds other hands.
     """
     from keras_handpose.engines.exported import open_engine
     from keras_handpose.engines.keras import KerasEngine
@@ -53,6 +61,7 @@ def compare_with_keras(path: Path, subject: Subject, store: CropStore | None) ->
         joints, keras_joints = engine(crops.images) * half_cubes, keras_engine(crops.images) * half_cubes
         return compare(joints, keras_joints, crops.joints_unit * half_cubes, quantize=metadata.quantize)
 
+    _check_detection(engine, metadata)
     joints, images, centres = [], [], []
     for frame in pipeline_inputs(crops.images, shape=metadata.camera.shape, cube=metadata.cube):
         depth, centre = frame["depth"], frame["centre"]
@@ -64,6 +73,24 @@ def compare_with_keras(path: Path, subject: Subject, store: CropStore | None) ->
     half_cube, centres = metadata.cube / 2, np.stack(centres)[:, None]
     keras_joints = keras_engine(np.stack(images)[..., None]) * half_cube + centres
     return compare(np.stack(joints), keras_joints, crops.joints_unit * half_cube + centres, quantize=metadata.quantize)
+
+
+def _check_detection(engine: PipelineEngine, metadata: Metadata) -> None:
+    camera = metadata.camera
+    scenes = sample_scenes(_FRAMES, np.random.default_rng(_SCENES_SEED), camera)
+    for number in range(_FRAMES):
+        depth = scenes.render(number, camera)
+        expected = detect_hand(depth, camera, cube=metadata.cube, min_score=metadata.min_score)
+        result = engine(depth, camera=camera)
+        if not np.allclose(result.centre_xyz, expected.centre_xyz, rtol=0, atol=0.5, equal_nan=True):
+            raise ExportError(
+                "The exported file does not find the hands that `detect_hand` finds, and was not kept. "
+                f"Received: {_hand(result)} in a rendered frame with {_hand(expected)}."
+            )
+
+
+def _hand(found: PipelineResult | Detection) -> str:
+    return f"a hand at {np.round(found.centre_xyz, 1).tolist()} mm" if found.found else "no hand"
 
 
 def _kind_of_crops(metadata: Metadata) -> dict:

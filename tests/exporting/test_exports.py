@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -357,3 +359,17 @@ def test_every_backend_writes_the_same_file(tmp_path, tiny_weights, crops, backe
         np.testing.assert_array_equal(engine(crops), open_engine(here.path)(crops))
         assert open_engine(tmp_path / f"pipeline{suffix}")(depth, camera=khp.CAMERAS["msra15"]).found
     assert not (tmp_path / "mine.onnx").exists()
+
+
+# === The example ===
+
+
+def test_the_example_runs_alike_with_and_without_this_library(tmp_path, tiny_weights, capsys):
+    example = runpy.run_path(str(Path(khp.__file__).parents[1] / "examples" / "export_and_run.py"))
+    example["main"](tmp_path / "hand.tflite", tiny_weights)
+    described, _, _, *lines = capsys.readouterr().out.splitlines()
+    assert "hand.tflite: whole pipeline, float32, " in described
+    assert [line.split()[0] for line in lines] == [*MSRA21.joint_names]
+    for line in lines:
+        by_estimator, alone = (part.split("]")[0].split() for part in line.split("[")[1:])
+        assert by_estimator == alone
