@@ -198,9 +198,10 @@ def _silenced(log: Any) -> Iterator[None]:
 
 
 def _conversion_error(model: keras.Model, path: Path, log: str) -> ExportError:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    lines = [line.strip()[:300] for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if "error: " in line.lower()] or lines  # A graph may follow the error.
     return ExportError(
-        f"{model.name!r} cannot be converted to {path.suffix}. The converter's last lines: {' / '.join(lines[-3:])}"
+        f"{model.name!r} cannot be converted to {path.suffix}. The converter says: {' / '.join(telling[-3:])}"
     )
 
 

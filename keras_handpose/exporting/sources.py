@@ -77,6 +77,7 @@ def open_subject(
             "A model does not say what its joints are, what cube it was trained for and which hand it knows: pass "
             f"{' and '.join(f'`{name}`' for name in missing)}. Received: {network.name!r}."
         )
+    network = _in_float32(network)
     engine = KerasEngine(network)
     if engine.joints != len(given["skeleton"]):
         raise ValueError(
@@ -95,6 +96,26 @@ def open_subject(
         weights_sha256=sha256,
     )
     return Subject(network=network, metadata=metadata)
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """Return a model that computes in float32, as exported files do: a copy if it has a policy of mixed precision."""
+    import keras
+
+    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers(include_self=False)):
+        return model
+
+    def in_float32(config: Any) -> Any:
+        if isinstance(config, dict):
+            if config.get("class_name") == "DTypePolicy":
+                return {**config, "config": {"name": "float32"}}
+            return {key: in_float32(value) for key, value in config.items()}
+        return [in_float32(value) for value in config] if isinstance(config, list) else config
+
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(in_float32(config))
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _described(source: Any) -> str:

@@ -219,6 +219,21 @@ def test_a_model_of_ones_own_with_a_subclassed_model_in_it(tmp_path, network, cr
     np.testing.assert_allclose(engine(crops), KerasEngine(model)(crops), atol=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_model_of_mixed_precision_is_exported_in_float32(network, crops, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        mixed = make_network()
+    finally:
+        keras.config.set_dtype_policy(before)
+    mixed.set_weights(network.get_weights())
+    subject = open_subject(mixed, **SAID)
+    np.testing.assert_allclose(KerasEngine(subject.network)(crops), KerasEngine(network)(crops), atol=1e-6)
+    assert subject.metadata.weights_sha256 == weights_sha256(network)
+    assert mixed.layers[1].compute_dtype == policy.removeprefix("mixed_")
+
+
 # === Failures ===
 
 
@@ -286,7 +301,7 @@ def test_what_cannot_be_converted_is_one_clear_error(tmp_path, capfd):
     crop = keras.Input((16, 16, 1))
     sorted_values = keras.ops.sort(keras.ops.reshape(keras.ops.fft((crop, crop))[0], (-1, 256)), axis=-1)
     model = keras.Model(crop, keras.layers.Reshape((21, 3))(keras.layers.Dense(63)(sorted_values)))
-    with pytest.raises(ExportError, match=r"cannot be converted to \.tflite\. The converter's last lines: .*"):
+    with pytest.raises(ExportError, match=r"cannot be converted to \.tflite\. The converter says: .*"):
         export(model, tmp_path / "hand.tflite", **SAID)
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr().err == ""
