@@ -326,10 +326,9 @@ from keras_handpose.exporting import ExportError, trial
 trial._HELD_OUT = 8
 weights, folder = sys.argv[1:]
 crops = np.random.default_rng(0).uniform(-1, 1, (5, 128, 128, 1)).astype("float32")
-for suffix in (".onnx", ".tflite"):
-    khp.export(weights, f"{folder}/hand{suffix}")
-    estimator = khp.HandPoseEstimator(weights, camera="msra15")
-    khp.export(estimator, f"{folder}/pipeline{suffix}")
+khp.export(weights, f"{folder}/hand.onnx")
+estimator = khp.HandPoseEstimator(weights, camera="msra15")
+khp.export(estimator, f"{folder}/hand.tflite")
 np.save(f"{folder}/joints.npy", estimator.engine(crops))
 
 class Mine(keras.layers.Layer):
@@ -342,7 +341,6 @@ try:
     khp.export(model, f"{folder}/mine.onnx", skeleton="msra21", cube=250, hand="right")
 except ExportError as error:
     print(error)
-print("tensorflow" in sys.modules)
 """
 
 
@@ -359,20 +357,20 @@ def test_every_backend_writes_the_same_file(tmp_path, tiny_weights, crops, backe
         timeout=600,
     )
     assert process.returncode == 0, process.stderr
-    error, tensorflow = process.stdout.splitlines()
-    assert "__main__.Mine" in error and "register_keras_serializable" in error
-    assert tensorflow == "False"
+    assert "__main__.Mine" in process.stdout and "register_keras_serializable" in process.stdout
     joints = np.load(tmp_path / "joints.npy")
     crops = np.random.default_rng(0).uniform(-1, 1, (5, 128, 128, 1)).astype(np.float32)
-    depth = palm(khp.CAMERAS["msra15"])
-    for suffix in SUFFIXES:
-        here = export(tiny_weights, tmp_path / f"here{suffix}")
-        there = read_metadata(tmp_path / f"hand{suffix}")
-        assert replace(there, comparison={}) == replace(here.metadata, comparison={})
-        engine = open_engine(tmp_path / f"hand{suffix}")
-        np.testing.assert_allclose(engine(crops), joints, atol=1e-5)
-        np.testing.assert_array_equal(engine(crops), open_engine(here.path)(crops))
-        assert open_engine(tmp_path / f"pipeline{suffix}")(depth, camera=khp.CAMERAS["msra15"]).found
+    here, there = export(tiny_weights, tmp_path / "here.onnx"), read_metadata(tmp_path / "hand.onnx")
+    assert replace(there, comparison={}) == replace(here.metadata, comparison={})
+    engine = open_engine(tmp_path / "hand.onnx")
+    np.testing.assert_allclose(engine(crops), joints, atol=1e-5)
+    np.testing.assert_array_equal(engine(crops), open_engine(here.path)(crops))
+    camera = khp.CAMERAS["msra15"]
+    depth = palm(camera)
+    result = open_engine(tmp_path / "hand.tflite")(depth, camera=camera)
+    pose = khp.HandPoseEstimator(here.path, camera=camera)(depth)
+    assert result.found and pose.found
+    np.testing.assert_allclose(result.joints_xyz, pose.joints_xyz, atol=0.5)
     assert not (tmp_path / "mine.onnx").exists()
 
 
