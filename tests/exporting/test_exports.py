@@ -377,6 +377,7 @@ def test_every_backend_writes_the_same_file(tmp_path, tiny_weights, crops, backe
 # === The example ===
 
 
+@pytest.mark.slow
 def test_the_example_runs_alike_with_and_without_this_library(tmp_path, tiny_weights, capsys):
     example = runpy.run_path(str(Path(khp.__file__).parents[1] / "examples" / "export_and_run.py"))
     example["main"](tmp_path / "hand.tflite", tiny_weights)
