@@ -20,7 +20,7 @@ CAMERA = khp.CAMERAS["msra15"]
 
 def export(path: Path, weights: str = "msra") -> None:
     """Write the whole way from a depth frame to joints in mm, and say how it compares with Keras."""
-    estimator = khp.HandPoseEstimator(weights, camera=CAMERA)
+    estimator = khp.HandPoseEstimator(weights, camera=CAMERA, engine="keras")
     print(khp.export(estimator, path))
 
 

@@ -57,7 +57,7 @@ def export(
         if viewed_by is not None:
             from keras_handpose.estimator import HandPoseEstimator
 
-            source = HandPoseEstimator(weights, camera=viewed_by)
+            source = HandPoseEstimator(weights, camera=viewed_by, engine="keras")
         exported = write(source, file, quantize=quantize, calibration=store, progress=status.update)
     if json:
         document = json_text.loads(exported.metadata.to_json())

@@ -73,7 +73,7 @@ def test_the_comparison_is_a_table(asked, tmp_path, exported):
     ],
 )
 def test_a_pipeline_has_a_camera(asked, monkeypatch, tmp_path, file, options, camera):
-    monkeypatch.setattr(estimator, "HandPoseEstimator", lambda weights, *, camera: (weights, camera))
+    monkeypatch.setattr(estimator, "HandPoseEstimator", lambda weights, *, camera, engine: (weights, camera))
     result = run("--pipeline", tmp_path / file, *options)
     assert result.exit_code == 0, result.stderr
     ((source, path, _),) = asked
