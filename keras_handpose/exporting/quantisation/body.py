@@ -7,6 +7,8 @@ It is found by what the operations do, since names come and go in converters:
 - What a softmax gives, as of heat maps, are coordinates sooner or later: all that comes after one stays out.
 - Of the others, the last ones are linear regression: no activation comes after them that another weighted operation
   would see. These are the layers of the pose's code and of the prior, or that of the coordinates, or of heat maps.
+- First convolutions, which see the depth itself, stay out where others follow: their errors are spread over the whole
+  background and cost the most, and their few weights the least time.
 - The rest is the body, and whatever lies between two of its operations.
 """
 
@@ -22,11 +24,17 @@ __all__ = ["Body", "Kind", "Operation", "find_body"]
 class Kind(Enum):
     """What an operation does, as far as the body of a network is concerned."""
 
-    WEIGHTED = "weighted"
+    CONVOLUTION = "convolution"
+    DENSE = "dense"
     ACTIVATION = "activation"
     SOFTMAX = "softmax"
     LOOKUP = "lookup"
     OTHER = "other"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it multiplies by weights."""
+        return self in (Kind.CONVOLUTION, Kind.DENSE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +81,12 @@ def find_body(operations: Sequence[Operation]) -> Body:
         ValueError: There is no body, because the whole network is linear or begins with a softmax.
 
     Example:
-        >>> conv = Operation(kind=Kind.WEIGHTED, inputs=("crop",), outputs=("a",), activated=True)
-        >>> pool = Operation(kind=Kind.OTHER, inputs=("a",), outputs=("b",))
-        >>> code = Operation(kind=Kind.WEIGHTED, inputs=("b",), outputs=("code",))
-        >>> find_body([conv, pool, code])
-        Body(weighted=frozenset({0}), between=frozenset({1}))
+        >>> stem = Operation(kind=Kind.CONVOLUTION, inputs=("crop",), outputs=("a",), activated=True)
+        >>> conv = Operation(kind=Kind.CONVOLUTION, inputs=("a",), outputs=("b",), activated=True)
+        >>> pool = Operation(kind=Kind.OTHER, inputs=("b",), outputs=("c",))
+        >>> code = Operation(kind=Kind.DENSE, inputs=("c",), outputs=("code",))
+        >>> find_body([stem, conv, pool, code])
+        Body(weighted=frozenset({1}), between=frozenset({2}))
     """
     readers: dict[str, list[int]] = {}
     for number, operation in enumerate(operations):
@@ -91,7 +100,7 @@ def find_body(operations: Sequence[Operation]) -> Body:
         if soft[number]:
             for reader in following[number]:
                 soft[reader] = True
-    weighted = [operation.kind is Kind.WEIGHTED and not soft[i] for i, operation in enumerate(operations)]
+    weighted = [operation.kind.weighted and not soft[i] for i, operation in enumerate(operations)]
 
     # From the end to the beginning: what comes of each operation's result.
     weighs = [False] * n  # A weighted operation reads it,
@@ -116,7 +125,15 @@ def find_body(operations: Sequence[Operation]) -> Body:
             "last ones. Export it with quantize=None."
         )
 
-    # From the beginning to the end: what comes of the body before the next weighted operation.
+    # From the beginning to the end: what no operation of the body comes before.
+    follows = [False] * n
+    for number in range(n):
+        for reader in following[number]:
+            follows[reader] |= number in body or follows[number]
+    first = {number for number in body if operations[number].kind is Kind.CONVOLUTION and not follows[number]}
+    body = body - first or body
+
+    # And what comes of the body before the next weighted operation.
     of_body = [number in body for number in range(n)]
     for number in range(n):
         if of_body[number]:

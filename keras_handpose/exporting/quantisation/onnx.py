@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["onnx_body", "quantise_onnx"]
 
-_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_CONVOLUTIONS = ("Conv", "ConvTranspose")
+_PRODUCTS = ("Gemm", "MatMul")
 _ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Erf")
 _ACTIVATIONS += ("Sigmoid", "HardSigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish")
 _KINDS = {name: Kind.ACTIVATION for name in _ACTIVATIONS} | {
@@ -60,8 +61,8 @@ def onnx_body(model: ModelProto) -> Body:
         if not given:  # Computed once for all.
             constants.update(node.output)
         kind = _KINDS.get(node.op_type, Kind.OTHER)
-        if node.op_type in _WEIGHTED and node.input[1] in constants:
-            kind = Kind.WEIGHTED
+        if node.op_type in _CONVOLUTIONS + _PRODUCTS and node.input[1] in constants:
+            kind = Kind.CONVOLUTION if node.op_type in _CONVOLUTIONS else Kind.DENSE
         if kind is Kind.LOOKUP and node.input[1] in constants:
             kind = Kind.OTHER
         shape_only = node.op_type in ("Shape", "Size")
@@ -172,7 +173,7 @@ def _calibrate(
     results = {name for node in nodes for name in node.output}
     wanted = results.union(*(node.input for node in nodes)) - constants
     types = {value.name: value.type.tensor_type.elem_type for value in (*model.graph.value_info, *model.graph.input)}
-    ranges = {name: Range(exact=name not in results) for name in sorted(wanted) if types.get(name, 1) == 1}
+    ranges = {name: Range() for name in sorted(wanted) if types.get(name, 1) == 1}
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     known = {value.name for value in (*model.graph.input, *model.graph.output)}

@@ -17,20 +17,14 @@ class Range:
     Few of a network's activations lie near their extremes, and a range that leaves those out has finer steps. The one
     that is chosen has the least mean squared error over all values that were seen.
 
-    Args:
-        exact: Whether to keep to the extremes, as for a network's input.
-
     Example:
-        >>> values = np.append(np.random.default_rng(0).normal(size=99_999), 20.0).astype(np.float32)
-        >>> exact, chosen = Range(exact=True), Range()
-        >>> for measured in (exact, chosen):
-        ...     measured.update(values)
-        >>> exact.bounds()[1], round(chosen.bounds()[1])
-        (20.0, 17)
+        >>> measured = Range()
+        >>> measured.update(np.append(np.random.default_rng(0).normal(size=99_999), 20.0).astype(np.float32))
+        >>> round(measured.bounds()[1])
+        17
     """
 
-    def __init__(self, *, exact: bool = False) -> None:
-        self._exact = exact
+    def __init__(self) -> None:
         self._lowest = self._highest = 0.0  # 0 has a level of its own in any range.
         self._reach = 2.0**-20  # The histogram is of values from -reach to reach.
         self._counts = np.zeros(_BINS, np.int64)
@@ -41,7 +35,7 @@ class Range:
             return
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
-        if self._exact or not np.isfinite(self._highest - self._lowest):
+        if not np.isfinite(self._highest - self._lowest):
             return
         while self._reach < max(-self._lowest, self._highest):
             self._reach *= 2
@@ -54,7 +48,7 @@ class Range:
     def bounds(self) -> tuple[float, float]:
         """Return the least and the greatest value of the range, which holds 0."""
         lowest, highest = self._lowest, self._highest
-        if self._exact or not self._counts.any():
+        if not self._counts.any():
             return lowest, highest
         for _ in range(2):  # One bound, the other, and once more.
             highest = min((self._highest * cut for cut in _CUTS), key=lambda bound: self._error(lowest, bound))

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["quantise_tflite", "tflite_body"]
 
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
+_PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")
 _ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "PRELU", "ELU", "GELU")
 _ACTIVATIONS += ("LOGISTIC", "TANH", "HARD_SWISH")
 _KINDS = {name: Kind.ACTIVATION for name in _ACTIVATIONS} | {
@@ -71,8 +72,8 @@ def tflite_body(content: bytes) -> tuple[Body, Any]:
         name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
         given = [number for number in operator.inputs if number >= 0 and number not in constants]
         kind = _KINDS.get(name, Kind.OTHER)
-        if name in _WEIGHTED and len(given) < sum(number >= 0 for number in operator.inputs):
-            kind = Kind.WEIGHTED
+        if name in _CONVOLUTIONS + _PRODUCTS and len(given) < sum(number >= 0 for number in operator.inputs):
+            kind = Kind.CONVOLUTION if name in _CONVOLUTIONS else Kind.DENSE
         if kind is Kind.LOOKUP and len(given) < 2:
             kind = Kind.OTHER  # Places that are constant.
         operations.append(
@@ -127,7 +128,7 @@ def _calibrate(
     results = {number for operator in operators for number in operator.outputs}
     wanted = sorted(results.union(*(operator.inputs for operator in operators)) - {-1})
     details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
-    ranges = {number: Range(exact=number not in results) for number in wanted if details[number]["dtype"] == np.float32}
+    ranges = {number: Range() for number in wanted if details[number]["dtype"] == np.float32}
     for values in inputs:
         run(**values)
         for number, measured in ranges.items():
