@@ -95,7 +95,9 @@ def open_source(
         if engine is not None and _SUFFIX_OF.get(engine) != suffix:
             (fitting,) = (name for name, own in _SUFFIX_OF.items() if own == suffix)
             raise ValueError(f"A {suffix} file runs with engine={fitting!r}. Received: {source!s}, engine={engine!r}.")
-        return _of_file(open_engine(source, threads=threads))
+        opened = open_engine(source, threads=threads)
+        _say_what_it_was_trained_on(opened.metadata.preset or Path(source).name, opened.metadata.trained_on)
+        return _of_file(opened)
     engine = engine or _default_engine(source)
     if engine in _SUFFIX_OF:
         from keras_handpose.exporting import cached_export
@@ -113,7 +115,7 @@ def open_source(
 
     record = resolve(source)[1]
     if engine in _SUFFIX_OF:
-        _logger.warning("%s: trained on %s", record.name, record.trained_on)
+        _say_what_it_was_trained_on(record.name, record.trained_on)
     return Source(
         engine=opened,
         skeleton=SKELETONS[record.skeleton],
@@ -133,8 +135,6 @@ def _default_engine(source: str | os.PathLike | keras.Model) -> EngineName:
 
 def _of_file(engine: NetworkEngine | PipelineEngine) -> Source:
     metadata = engine.metadata
-    if metadata.trained_on is not None:
-        _logger.warning("%s: trained on %s", metadata.preset or engine.path.name, metadata.trained_on)
     return Source(
         engine=engine,
         skeleton=metadata.skeleton,
@@ -143,6 +143,11 @@ def _of_file(engine: NetworkEngine | PipelineEngine) -> Source:
         min_score=metadata.min_score,
         file=engine.path,
     )
+
+
+def _say_what_it_was_trained_on(name: str, trained_on: str | None) -> None:
+    if trained_on is not None:
+        _logger.warning("%s: trained on %s", name, trained_on)
 
 
 def _in_keras(source: str | os.PathLike | keras.Model) -> Engine:
