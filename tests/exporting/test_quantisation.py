@@ -79,19 +79,37 @@ def graph(*operations: str) -> list[Operation]:
         # The last layers are linear: the code and the prior.
         (["dense x -> a", "relu a -> b", "dense b -> c", "dense c -> d"], {0}, {1}),
         (["dense! x -> a", "dense! a -> b", "dense b -> c", "reshape c -> d"], {0, 1}, set()),
-        # The first convolution stays out, unless it is all there is.
-        (["conv! x -> a", "pool a -> b", "conv! b -> c", "conv! c -> d", "dense d -> e"], {2, 3}, set()),
-        (["conv! x -> a", "pool a -> b", "dense b -> c"], {0}, {1}),
+        # The first two convolutions stay out, unless they are all there is,
+        (
+            ["conv! x -> a", "pool a -> b", "conv! b -> c", "conv! c -> d", "conv! d -> e", "dense e -> f"],
+            {3, 4},
+            set(),
+        ),
+        (["conv! x -> a", "pool a -> b", "conv! b -> c", "dense c -> d"], {0, 2}, {1}),
+        # on all ways from the crop, where these join.
+        (
+            [
+                "conv! x -> a",
+                "conv! a -> b",
+                "conv! b -> c",
+                "conv a -> d",
+                "add c d -> e",
+                "relu e -> f",
+                "dense f -> g",
+            ],
+            {2},
+            {4, 5},
+        ),
         # Shortcuts, and what comes before the first layer or after the last.
         (
-            ["scale x -> s", "dense! s -> a", "conv a -> b", "add a b -> c", "relu c -> d", "conv d -> e"],
+            ["scale x -> s", "dense! s -> a", "dense a -> b", "add a b -> c", "relu c -> d", "conv d -> e"],
             {1, 2},
             {3, 4},
         ),
         # An activation at the very end is no layer's input.
         (["conv! x -> a", "conv a -> b", "relu b -> c", "scale c -> d"], {0}, set()),
         # A mask is an activation on the way.
-        (["dense x -> a", "conv! a -> b", "sigmoid a -> m", "mul b m -> c", "conv c -> d"], {0, 1}, {2, 3}),
+        (["dense x -> a", "dense! a -> b", "sigmoid a -> m", "mul b m -> c", "conv c -> d"], {0, 1}, {2, 3}),
         # Detection and crop: products whose results are places.
         (
             ["conv! x -> a", "conv a -> u", "gather x u -> crop", "sub crop u -> s", "dense! s -> f", "dense f -> d"],
@@ -101,8 +119,8 @@ def graph(*operations: str) -> list[Operation]:
         # Heat maps: the layers that give them, and those that read the places that come of them.
         (
             [
-                "conv! x -> e",
-                "conv! e -> f",
+                "dense! x -> e",
+                "dense! e -> f",
                 "conv f -> h",
                 "softmax h -> p",
                 "conv f -> v",
@@ -110,7 +128,7 @@ def graph(*operations: str) -> list[Operation]:
                 "dense! q -> r",
                 "dense r -> d",
             ],
-            {1},
+            {0, 1},
             set(),
         ),
     ],

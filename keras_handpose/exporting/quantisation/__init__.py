@@ -1,7 +1,8 @@
 """Quantisation of exported files: fewer bits where they cost no millimetres.
 
-What is quantised is the body of the network, found by its shape, not by names (see `body`): its convolutions and all
-of its dense layers but the last linear ones. Pre- and post-processing, the pose's code and the prior stay float32.
+What is quantised is the body of the network, found by its shape, not by names (see `body`): all of its
+convolutions but the first two on any way from the crop, all of its dense layers but the last linear ones. The rest
+stays float32: pre- and post-processing, those first convolutions, the pose's code and the prior.
 
 | mode | weights of the body | its arithmetic |
 |---|---|---|

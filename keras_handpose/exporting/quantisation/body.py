@@ -7,8 +7,8 @@ It is found by what the operations do, since names come and go in converters:
 - What a softmax gives, as of heat maps, are coordinates sooner or later: all that comes after one stays out.
 - Of the others, the last ones are linear regression: no activation comes after them that another weighted operation
   would see. These are the layers of the pose's code and of the prior, or that of the coordinates, or of heat maps.
-- First convolutions, which see the depth itself, stay out where others follow: their errors are spread over the whole
-  background and cost the most, and their few weights the least time.
+- The first two convolutions on any way from the crop stay out where others follow: rounding errors in the depth itself,
+  spread over the whole background, cost the most, and these layers' few weights the least time.
 - The rest is the body, and whatever lies between two of its operations.
 """
 
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 __all__ = ["Body", "Kind", "Operation", "find_body"]
+
+_FIRST = 2  # Convolutions on the way from the crop that stay out.
 
 
 class Kind(Enum):
@@ -84,9 +86,10 @@ def find_body(operations: Sequence[Operation]) -> Body:
         >>> stem = Operation(kind=Kind.CONVOLUTION, inputs=("crop",), outputs=("a",), activated=True)
         >>> conv = Operation(kind=Kind.CONVOLUTION, inputs=("a",), outputs=("b",), activated=True)
         >>> pool = Operation(kind=Kind.OTHER, inputs=("b",), outputs=("c",))
-        >>> code = Operation(kind=Kind.DENSE, inputs=("c",), outputs=("code",))
-        >>> find_body([stem, conv, pool, code])
-        Body(weighted=frozenset({1}), between=frozenset({2}))
+        >>> hidden = Operation(kind=Kind.DENSE, inputs=("c",), outputs=("d",), activated=True)
+        >>> code = Operation(kind=Kind.DENSE, inputs=("d",), outputs=("code",))
+        >>> find_body([stem, conv, pool, hidden, code])
+        Body(weighted=frozenset({3}), between=frozenset())
     """
     readers: dict[str, list[int]] = {}
     for number, operation in enumerate(operations):
@@ -125,12 +128,12 @@ def find_body(operations: Sequence[Operation]) -> Body:
             "last ones. Export it with quantize=None."
         )
 
-    # From the beginning to the end: what no operation of the body comes before.
-    follows = [False] * n
+    # From the beginning to the end: how many operations of the body come before.
+    before = [0] * n
     for number in range(n):
         for reader in following[number]:
-            follows[reader] |= number in body or follows[number]
-    first = {number for number in body if operations[number].kind is Kind.CONVOLUTION and not follows[number]}
+            before[reader] = max(before[reader], before[number] + (number in body))
+    first = {number for number in body if operations[number].kind is Kind.CONVOLUTION and before[number] < _FIRST}
     body = body - first or body
 
     # And what comes of the body before the next weighted operation.
