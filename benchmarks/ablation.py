@@ -1,6 +1,6 @@
-"""What the masks and the prior bring: networks of equal MACs, each trained on the same crops for as long.
+"""What the masks and the prior bring: six networks of equal MACs, each trained on the same crops for as long.
 
-Masks and prior are left out of `compact` as it was at first; `compact` itself has other units and another head.
+"Full" is `compact` as it was at first.
 
 keras-handpose synth data/msra15 --layout msra15 --frames 33750 --subjects 9
 keras-handpose prepare --dataset msra15 --data-dir data/msra15 --output data/msra15.h5
@@ -49,7 +49,6 @@ VARIANTS = {
     "without prior": Variant(architecture=FIRST_COMPACT, components=None),
     "without both": Variant(architecture=WITHOUT_MASKS, components=None),
     "DeepPrior, widened": Variant(architecture={"width": 64}, network="deep_prior"),
-    "compact": Variant(architecture={}),
     "DeepPrior++": Variant(architecture={"filters": (56, 112, 224, 256)}, network="deep_prior_plus_plus"),
 }
 
