@@ -37,8 +37,11 @@ def check_crops(crops: np.ndarray, crop_size: int) -> np.ndarray:
     """Return crops as float32, C-contiguous.
 
     Raises:
+        TypeError: They do not hold floats: depth that is not normalised, or a picture.
         ValueError: They do not have the shape ``(n, crop_size, crop_size, 1)`` with ``n >= 1``.
     """
+    if crops.dtype.kind != "f":
+        raise TypeError(f"`crops` must hold floats from -1 to 1, as `crop_hand` gives. Received: dtype {crops.dtype}.")
     expected = (crop_size, crop_size, 1)
     if crops.ndim != 4 or crops.shape[0] < 1 or crops.shape[1:] != expected:
         raise ValueError(f"`crops` must have shape (n, {', '.join(map(str, expected))}). Received: {crops.shape}.")

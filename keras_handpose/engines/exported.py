@@ -14,7 +14,7 @@ from keras_handpose.engines.engine import check_crops
 from keras_handpose.engines.litert import LiteRTSession
 from keras_handpose.engines.onnx import OnnxSession
 from keras_handpose.engines.session import Session, Tensor
-from keras_handpose.preprocessing import HandCube
+from keras_handpose.preprocessing import HandCube, check_depth
 
 __all__ = ["NetworkEngine", "PipelineEngine", "PipelineResult", "open_engine"]
 
@@ -135,18 +135,18 @@ class PipelineEngine:
         """Estimate the pose in one frame.
 
         Args:
-            depth: Frame in mm, shape ``(height, width)``, uint16 or float32.
+            depth: Frame in mm, shape ``(height, width)``; see `check_depth`.
             camera: The camera that took it.
             mirror: Whether the hand is not the one that the network knows.
             centre_xyz: The hand's centre in mm, shape ``(3,)``, if it is known; by default the hand is detected.
 
         Raises:
-            ValueError: The frame does not have the camera's size or one that the pipeline takes, or the centre is not
-                finite and in front of the camera.
+            TypeError, ValueError: The frame is not a depth frame of the camera's size and one that the pipeline takes,
+                or the centre is not finite and in front of the camera.
         """
-        for shape in (camera.shape, self.frame_shape or camera.shape):
-            if depth.shape != shape:
-                raise ValueError(f"`depth` must have shape {shape}. Received: {depth.shape}.")
+        depth = check_depth(depth, camera=camera)
+        if self.frame_shape not in (None, depth.shape):
+            raise ValueError(f"`depth` must have shape {self.frame_shape} for {self.path}. Received: {depth.shape}.")
         centre = (0, 0, 0)
         if centre_xyz is not None:
             centre = HandCube(centre_xyz=centre_xyz, size=self.metadata.cube).centre_xyz

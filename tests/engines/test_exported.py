@@ -67,6 +67,9 @@ def test_crops_and_threads_that_do_not_fit_are_refused(suffix, exported):
     for shape in ((0, SIZE, SIZE, 1), (1, SIZE, SIZE), (1, SIZE, SIZE, 3), (1, 64, 64, 1)):
         with pytest.raises(ValueError, match=r"`crops` must have shape \(n, 32, 32, 1\)"):
             engine(np.zeros(shape, np.float32))
+    for dtype in (np.uint8, bool, complex):
+        with pytest.raises(TypeError, match=r"`crops` must hold floats from -1 to 1.*Received: dtype"):
+            engine(np.zeros((1, SIZE, SIZE, 1), dtype))
     for threads in (0, -1, 1.5, True, "2"):
         with pytest.raises(ValueError, match="`threads` must be"):
             open_engine(exported["network", suffix], threads=threads)
@@ -92,8 +95,11 @@ def test_a_pipeline_takes_frames(suffix, exported):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_frames_and_centres_that_do_not_fit_are_refused(suffix, exported):
     engine = open_engine(exported["pipeline", suffix])
-    with pytest.raises(ValueError, match=r"`depth` must have shape \(240, 320\). Received: \(480, 640\)"):
+    with pytest.raises(ValueError, match=r"does not have the size of camera 'msra15', 320 x 240. Received: 640 x 480"):
         engine(np.zeros((480, 640), np.uint16), camera=CAMERA)
+    for frame in (disc() > 0, disc().astype(np.uint8), disc().astype(complex), disc().astype(str)):
+        with pytest.raises(TypeError, match="A depth frame holds 16-bit integers or floats"):
+            engine(frame, camera=CAMERA)
     for centre in ((0, 0, 0), (0, 0, -1), (0, np.nan, 400), (1, 2)):
         with pytest.raises(ValueError, match="A hand's centre is"):
             engine(disc(), camera=CAMERA, centre_xyz=centre)
