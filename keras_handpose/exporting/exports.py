@@ -113,7 +113,10 @@ def export(
     say("Loading the network")
     subject = open_subject(source, skeleton=skeleton, cube=cube, hand=hand, quantize=quantize)
     store = calibration if calibration is None or isinstance(calibration, CropStore) else CropStore(calibration)
+    if path.is_dir():
+        raise IsADirectoryError(f"`path` must be a file's. Received: the folder {path}.")
     with tempfile.TemporaryDirectory() as folder, whole_file(path) as partial:
+        partial.touch()  # What cannot be written is said before the work.
         say("Converting")
         converted = Path(folder) / f"float32{path.suffix}" if quantize else partial
         _convert(subject, converted)

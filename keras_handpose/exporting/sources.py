@@ -69,8 +69,13 @@ def open_subject(
             f"of these. Received: {_described(source)}."
         )
     preset, sha256 = origin(network)
+    unchanged = preset is not None and preset.sha256 == sha256
     if preset is not None and not pipeline:
-        given = _merge(given, _known(preset), f"weights {preset.name!r} of the model")
+        known = _known(preset)
+        if unchanged:
+            given = _merge(given, known, f"weights {preset.name!r} of the model")
+        else:  # Trained further, maybe for another cube.
+            given = {name: known[name] if value is None else value for name, value in given.items()}
     missing = [name for name, value in given.items() if value is None]
     if missing:
         raise ValueError(
@@ -84,7 +89,6 @@ def open_subject(
             f"The model has {engine.joints} joints and the skeleton {given['skeleton'].name!r} has "
             f"{len(given['skeleton'])}. Pass the layout that the model was trained on as `skeleton`."
         )
-    unchanged = preset is not None and preset.sha256 == sha256
     metadata = Metadata(
         kind="pipeline" if pipeline else "network",
         **given,

@@ -185,6 +185,9 @@ def test_weights_say_all_and_changed_ones_no_longer_have_their_name(tiny_weights
     changed = open_subject(model).metadata
     assert (changed.preset, changed.trained_on, changed.cube) == (None, None, record["cube"])
     assert changed.weights_sha256 == weights_sha256(model) != record["sha256"]
+    # Trained further for another cube.
+    other = open_subject(model, cube=300, hand="left").metadata
+    assert (other.skeleton, other.cube, other.hand) == (MSRA21, 300.0, "left")
 
 
 def test_a_network_of_left_hands(tmp_path, network):
@@ -263,6 +266,8 @@ def test_wrong_arguments_are_named(tmp_path, network, arguments, message):
 def test_what_contradicts_a_record_or_an_estimator_is_refused(tmp_path, tiny_weights, network):
     with pytest.raises(ValueError, match=r"`cube=300.0` does not fit weights=.*which has 250.0\. Leave `cube` out"):
         export(tiny_weights, tmp_path / "hand.onnx", cube=300)
+    with pytest.raises(ValueError, match=r"`cube=300.0` does not fit weights 'tiny' of the model, which has 250.0"):
+        export(open_subject(tiny_weights).network, tmp_path / "hand.onnx", cube=300)
     with pytest.raises(ValueError, match=r"`hand='left'` does not fit the estimator, which has 'right'"):
         export(make_estimator(network), tmp_path / "hand.onnx", hand="left")
     with pytest.raises(TypeError, match=r"must be a keras.Model, .*Received: int"):
@@ -273,6 +278,16 @@ def test_an_estimator_on_an_exported_file_cannot_be_exported(tmp_path, exported)
     on_a_file = khp.HandPoseEstimator(exported("network", ".onnx").path, camera=CAMERA)
     with pytest.raises(TypeError, match="HandPoseEstimator on one of these. Received: HandPoseEstimator on a Network"):
         export(on_a_file, tmp_path / "hand.onnx")
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch, network):
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(exports, "convert", None)
+    with pytest.raises(IsADirectoryError, match=r"must be a file's. Received: the folder .*folder\.onnx"):
+        export(network, tmp_path / "folder.onnx", **SAID)
+    with pytest.raises(OSError, match="file"):
+        export(network, tmp_path / "file" / "hand.onnx", **SAID)
 
 
 def test_a_file_that_fails_the_comparison_is_not_kept_and_what_was_there_stays(tmp_path, monkeypatch, network):
