@@ -222,6 +222,8 @@ def test_weights_and_models_run_on_other_engines(engine, suffix, exported, tiny_
         (tiny_weights, {"format": engine, "skeleton": None, "cube": 200}),
         (model, {"format": engine, "skeleton": MSRA21, "cube": 250}),
     ]
+    known = HandPoseEstimator(model, camera=CAMERA, engine=engine)  # The export knew what a preset's model is.
+    assert (known.skeleton, known.cube) == (MSRA21, 250)
 
 
 def test_what_a_file_was_trained_on_is_said(exported, tmp_path, caplog):

@@ -110,7 +110,8 @@ def open_source(
     else:
         opened = _in_keras(source)
     if not isinstance(source, str | os.PathLike):
-        return Source(engine=opened)
+        said = getattr(opened, "metadata", None)  # The export knows a preset's model.
+        return Source(engine=opened) if said is None else Source(engine=opened, skeleton=said.skeleton, cube=said.cube)
     from keras_handpose.models.weights import resolve
 
     record = resolve(source)[1]

@@ -68,8 +68,15 @@ def cached_export(
     file = f"{name}-{key[:12]}-{__version__}-{quantize or 'float32'}{_SUFFIXES[format]}"
     path = cache_folder() / "exports" / file
     if not _is_whole(path, said):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT).acquire()
+        except OSError as error:
+            raise OSError(
+                f"The network cannot be exported to the cache, {path.parent}: {error}. Choose another folder with "
+                "KERAS_HOME, or write a file with keras_handpose.export and pass that."
+            ) from error
+        with lock:
             if not _is_whole(path, said):
                 from keras_handpose.exporting.exports import export
 
@@ -79,12 +86,12 @@ def cached_export(
 
 
 def _is_whole(path: Path, said: dict) -> bool:
-    """Return whether an undamaged file is there that says of itself what it should."""
+    """Return whether an undamaged file is there that says of itself what it should; None may be anything."""
     try:
         metadata = read_metadata(path)
     except (ValueError, OSError):
         return False
-    return all(getattr(metadata, name) == value for name, value in said.items())
+    return all(value in (None, getattr(metadata, name)) for name, value in said.items())
 
 
 def _fingerprint(model: keras.Model, said: dict) -> str:

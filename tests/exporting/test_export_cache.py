@@ -30,6 +30,7 @@ def made(tmp_path, monkeypatch, exported) -> list[Path]:
         ready = exported("network", path.suffix)
         shutil.copy(ready.path, path)
         if said:
+            said = {name: value for name, value in said.items() if value is not None}
             write_metadata(path, replace(ready.metadata, quantize=quantize, **said))
         else:
             record = Preset.read(str(source).replace(".weights.h5", ".json"))
@@ -77,6 +78,18 @@ def test_a_damaged_file_is_made_anew(made, network, damage):
     assert cached_export(network, format="litert", **SAID) == path
     assert made == [path, path]
     assert read_metadata(path).cube == 240.0
+
+
+def test_a_cache_that_cannot_be_written_is_named(made, network, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"cannot be exported to the cache, .*file.*KERAS_HOME"):
+        cached_export(network, format="onnx", **SAID)
+
+
+def test_what_is_not_said_of_a_model_is_what_its_file_says(made, network):
+    first = cached_export(network, format="onnx")
+    assert cached_export(network, format="onnx") == first and made == [first]
 
 
 def test_who_comes_second_waits_for_the_first(made, network):
