@@ -33,7 +33,10 @@ SAMPLES = Path(khp.__file__).parent / "samples"
 PRECISIONS = (None, "float16", "dynamic", "int8")
 LOADED = (
     *("index.html", "style.css", "page.js", "drawing.js", "hand_pose.js", "cameras.json"),
-    *(f"node_modules/{name}" for name in ("pbf/index.js", "fflate/esm/browser.js", "iobuffer/lib/iobuffer.js")),
+    "node_modules/pbf/index.js",
+    "node_modules/fast-png/lib/**/*.js",
+    "node_modules/fflate/esm/browser.js",
+    "node_modules/iobuffer/lib/*.js",
     "node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
     "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
 )
@@ -48,6 +51,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     labels = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
+    keras = []
+    for label in labels:
+        estimator, depth = opened(arguments.weights, label, engine="keras")
+        keras.append(estimator(depth).joints_xyz)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for quantize in PRECISIONS:
@@ -55,9 +62,12 @@ def main() -> None:
             khp.export(khp.HandPoseEstimator(arguments.weights, camera="msra15"), path, quantize=quantize)
             results[path.stem] = {
                 "file, MB": round(path.stat().st_size / 1e6, 2),
-                **{label["sensor"]: measured(path, label, arguments) for label in labels},
+                **{
+                    label["sensor"]: measured(path, label, expected, arguments)
+                    for label, expected in zip(labels, keras, strict=True)
+                },
             }
-    sizes = {name: (PAGE / name).read_bytes() for name in LOADED}
+    loaded = [file.read_bytes() for pattern in LOADED for file in PAGE.glob(pattern)]
     write_report(
         {
             "unit": "ms, frame to joints",
@@ -66,8 +76,8 @@ def main() -> None:
             "rounds": arguments.rounds,
             "runs": arguments.runs,
             "page, MB": {
-                "as it is": round(sum(map(len, sizes.values())) / 1e6, 2),
-                "gzip": round(sum(len(gzip.compress(content)) for content in sizes.values()) / 1e6, 2),
+                "as it is": round(sum(map(len, loaded)) / 1e6, 2),
+                "gzip": round(sum(len(gzip.compress(content)) for content in loaded) / 1e6, 2),
             },
             "results": results,
         },
@@ -75,28 +85,29 @@ def main() -> None:
     )
 
 
-def measured(path: Path, label: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+def measured(path: Path, label: dict[str, Any], expected: np.ndarray, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the times of one sample frame, and how far the joints are from those of Keras."""
-    settings = {
-        "camera": khp.Camera(**label["camera"]),
-        "hand": label["hand"],
-        "depth_scale": label["depth_scale"],
-    }
-    depth = khp.read_depth(SAMPLES / label["file"])
-    native = khp.HandPoseEstimator(path, threads=1, **settings)
-    expected = khp.HandPoseEstimator(arguments.weights, **settings)(depth).joints_xyz
-    in_wasm, in_onnxruntime, joints_xyz = [], [], None
+    estimator, depth = opened(path, label, threads=1)
+    in_wasm, in_onnxruntime = [], []
     for _ in range(arguments.rounds):
         pose = in_node(path, label, arguments.runs)
-        joints_xyz = np.array(pose["joints_xyz"])
         in_wasm.append((pose["milliseconds"]["median"], pose["milliseconds"]["least"]))
-        in_onnxruntime.append(timed(lambda: native(depth), arguments.runs))
+        in_onnxruntime.append(timed(lambda: estimator(depth), arguments.runs))
     return {
         "frame": f"{depth.shape[1]}x{depth.shape[0]}",
         "onnxruntime-web, median and least": min(in_wasm),
         "onnxruntime, median and least": min(in_onnxruntime),
-        "difference from Keras, mm": round(float(np.abs(joints_xyz - expected).max()), 3),
+        "difference from Keras, mm": round(float(np.abs(np.array(pose["joints_xyz"]) - expected).max()), 3),
     }
+
+
+def opened(source: str | Path, label: dict[str, Any], **options: Any) -> tuple[khp.HandPoseEstimator, np.ndarray]:
+    """Return the estimator for a sample frame, and the frame."""
+    camera = khp.Camera(**label["camera"])
+    estimator = khp.HandPoseEstimator(
+        source, camera=camera, hand=label["hand"], depth_scale=label["depth_scale"], **options
+    )
+    return estimator, khp.read_depth(SAMPLES / label["file"])
 
 
 def in_node(path: Path, label: dict[str, Any], runs: int) -> dict[str, Any]:
