@@ -170,17 +170,21 @@ def peak_files(folder: Path, precision: str) -> list[tuple[Path, float]]:
     """Write chains of plain convolutions; return the files and their MMACs."""
     import keras
 
+    from keras_handpose.models import count_macs
+
     files = []
     for size, channels in PEAK_SHAPES:
-        inputs = keras.Input((size, size, channels))
-        x = inputs
+        inputs = x = keras.Input((size, size, 4))
+        for filters in (4, channels):  # The first two convolutions of a network stay float32, so they are small ones.
+            x = keras.layers.Conv2D(filters, 1, activation="relu")(x)
         for _ in range(PEAK_LAYERS):
             x = keras.layers.Conv2D(channels, 3, padding="same", activation="relu")(x)
         x = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x))
+        model = keras.Model(inputs, keras.layers.Reshape((1, 3))(x))
         path = folder / f"peak-{size}-{precision}.tflite"
-        crops = np.random.default_rng(0).normal(size=(4, size, size, channels)).astype(np.float32)
-        write_network(keras.Model(inputs, keras.layers.Reshape((1, 3))(x)), path, precision, crops)
-        files.append((path, PEAK_LAYERS * 9 * (size * channels) ** 2 / 1e6))
+        crops = np.random.default_rng(0).normal(size=(4, *inputs.shape[1:])).astype(np.float32)
+        write_network(model, path, precision, crops)
+        files.append((path, count_macs(model) / 1e6))
     return files
 
 
