@@ -44,6 +44,7 @@ _ORIGINS = {
     "HandDetector": "layers",
     "PCAPrior": "layers",
     "ResidualUnit": "layers",
+    "SoftArgmax": "layers",
     "UnitToCamera": "layers",
     "ResidualAttentionRegressor": "models",
     "hand_pose_pipeline": "models",

@@ -21,6 +21,7 @@ from keras_handpose.layers import HandCrop as HandCrop
 from keras_handpose.layers import HandDetector as HandDetector
 from keras_handpose.layers import PCAPrior as PCAPrior
 from keras_handpose.layers import ResidualUnit as ResidualUnit
+from keras_handpose.layers import SoftArgmax as SoftArgmax
 from keras_handpose.layers import UnitToCamera as UnitToCamera
 from keras_handpose.models import ResidualAttentionRegressor as ResidualAttentionRegressor
 from keras_handpose.models import hand_pose_pipeline as hand_pose_pipeline

@@ -34,7 +34,7 @@ def export(
         typer.Option(
             help="With --pipeline: a camera's name, or fx,fy,cx,cy,width,height in px. A TFLite file takes frames of "
             "its size, an ONNX file any.",
-            show_default="for ONNX, that of the training frames",
+            show_default="that of the training frames",
         ),
     ] = None,
     store: Annotated[
@@ -51,7 +51,7 @@ def export(
 
     if camera is not None and not pipeline:
         raise ValueError(f"`--camera` is for a whole pipeline. Received: --camera {camera}. Add --pipeline.")
-    viewed_by = _camera(camera, weights, file) if pipeline else None
+    viewed_by = _camera(camera, weights) if pipeline else None
     source = weights
     with messages.status("Loading the network") as status, silent_runtimes():
         if viewed_by is not None:
@@ -63,28 +63,24 @@ def export(
         document = json_text.loads(exported.metadata.to_json())
         typer.echo(to_json({"path": str(exported.path), "size": exported.size, **document}))
     else:
+        if viewed_by is not None and file.suffix == ".tflite":
+            messages.print(f"It takes frames of {viewed_by.width} x {viewed_by.height} px.", highlight=False)
         results.print(f"[bold]{escape(exported.describe().splitlines()[0])}[/]", highlight=False, soft_wrap=True)
         results.print(_table(exported.comparison))
 
 
-def _camera(text: str | None, weights: str, file: Path) -> Camera:
+def _camera(text: str | None, weights: str) -> Camera:
     """Return the camera of a name, of numbers, or of the weights."""
     from keras_handpose.cameras import CAMERAS, Camera
     from keras_handpose.models.weights import resolve
 
-    if text is None:
-        if file.suffix == ".tflite":
-            raise ValueError(
-                f"A TFLite pipeline takes frames of one size: pass `--camera`, one of {', '.join(CAMERAS)}, or "
-                "fx,fy,cx,cy,width,height in px."
-            )
-        text = resolve(weights)[1].camera
+    text = text or resolve(weights)[1].camera
     if text in CAMERAS:
         return CAMERAS[text]
     try:
         fx, fy, cx, cy, width, height = map(float, text.split(","))
         return Camera(width=int(width), height=int(height), fx=fx, fy=fy, cx=cx, cy=cy)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(
             f"`--camera` must be one of {', '.join(CAMERAS)}, or fx,fy,cx,cy,width,height in px. "
             f"Received: {text!r}: {error}"

@@ -68,6 +68,7 @@ def test_the_comparison_is_a_table(asked, tmp_path, exported):
     ("file", "options", "camera"),
     [
         ("hand.onnx", [], CAMERAS["msra15"]),
+        ("hand.tflite", [], CAMERAS["msra15"]),
         ("hand.tflite", ["--camera", "sr305"], CAMERAS["sr305"]),
         ("hand.tflite", ["--camera", "120,121,80,59,160,120"], CAMERA),
     ],
@@ -78,13 +79,15 @@ def test_a_pipeline_has_a_camera(asked, monkeypatch, tmp_path, file, options, ca
     assert result.exit_code == 0, result.stderr
     ((source, path, _),) = asked
     assert (source, path) == (("msra", camera), tmp_path / file)
+    size = f"frames of {camera.width} x {camera.height} px"
+    assert (size in result.stderr) == (path.suffix == ".tflite")
 
 
 @pytest.mark.parametrize(
     ("file", "options", "message"),
     [
-        ("hand.tflite", ["--pipeline"], "pass `--camera`, one of msra15, "),
         ("hand.tflite", ["--pipeline", "--camera", "1,2,3"], "must be one of msra15, "),
+        ("hand.tflite", ["--pipeline", "--camera", "1,1,1,1,inf,9"], "must be one of msra15, "),
         ("hand.tflite", ["--camera", "sr305"], "Add --pipeline."),
         ("hand.pb", [], "must end in .onnx or .tflite"),
         ("hand.onnx", ["--weights", "nope"], "Received: weights='nope'"),
