@@ -122,7 +122,9 @@ def export_all(folder: Path, weights: str) -> list[Subject]:
     subjects = []
     for batch in BATCHES:
         subjects.append(Subject(what="network", engine="keras", precision="float32", batch=batch, path=None, **shared))
-    subjects.append(Subject(what="frame", engine="keras", precision="float32", batch=1, path=None, **shared))
+    subjects.append(
+        Subject(what="frame, network's file", engine="keras", precision="float32", batch=1, path=None, **shared)
+    )
     for engine, suffix in ENGINES.items():
         for precision in PRECISIONS:
             quantize = None if precision == "float32" else precision
@@ -130,10 +132,11 @@ def export_all(folder: Path, weights: str) -> list[Subject]:
             print(network, flush=True)
             one = partial(Subject, engine=engine, precision=precision, **shared)
             subjects += [one(what="network", batch=batch, path=network.path) for batch in BATCHES]
+            if precision != "dynamic":
+                subjects.append(one(what="frame, network's file", batch=1, path=network.path))
             if precision in ("float32", "int8"):
                 pipeline = khp.export(estimator, folder / f"pipeline-{precision}{suffix}", quantize=quantize)
                 subjects.append(one(what="frame", batch=1, path=pipeline.path))
-                subjects.append(one(what="frame, network's file", batch=1, path=network.path))
     metadata = read_metadata(folder / "network-float32.tflite")
     for name, arguments, precisions in (
         ("compact as it was", FIRST_COMPACT, ("float32", "int8")),
@@ -215,8 +218,10 @@ def measure(
 def prepare(subject: Subject, depth: np.ndarray, threads: int) -> Callable[[], object]:
     """Return what runs a subject once."""
     if subject.what != "network":
-        source = subject.network if subject.path is None else subject.path
-        estimator = khp.HandPoseEstimator(source, camera=CAMERA, threads=None if subject.path is None else threads)
+        if subject.path is None:
+            estimator = khp.HandPoseEstimator(subject.network, camera=CAMERA, engine="keras")
+        else:
+            estimator = khp.HandPoseEstimator(subject.path, camera=CAMERA, threads=threads)
         assert estimator(depth).found
         return lambda: estimator(depth)
     crops = np.random.default_rng(0).uniform(-1, 1, (subject.batch, 128, 128, 1)).astype(np.float32)
