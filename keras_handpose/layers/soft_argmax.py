@@ -29,7 +29,8 @@ class SoftArgmax(keras.layers.Layer):
     Example:
         >>> heat_maps = np.zeros((1, 4, 4, 1), "float32")
         >>> heat_maps[0, 0, 3] = 100.0
-        >>> SoftArgmax()(heat_maps, np.full((1, 4, 4, 1), 0.5, "float32"))[0, 0].tolist()
+        >>> points = SoftArgmax()(heat_maps, np.full((1, 4, 4, 1), 0.5, "float32"))
+        >>> ops.convert_to_numpy(points)[0, 0].tolist()
         [0.75, -0.75, 0.5]
     """
 
