@@ -271,7 +271,11 @@ def _points(
     height, width, channels = finest.shape[1:]
     x = _conv(channels, 1, regularizer=regularizer, name="lateral")(features)
     x = keras.layers.ReLU(name="lateral_relu")(_norm("lateral_norm")(x))
-    x = keras.layers.Resizing(height, width, "bilinear", data_format="channels_last", name="enlarge")(x)
+    # Not `Resizing`: called without `training` it puts the layers after it into training mode.
+    scale = -(-height // x.shape[1]), -(-width // x.shape[2])
+    x = keras.layers.UpSampling2D(scale, interpolation="bilinear", data_format="channels_last", name="enlarge")(x)
+    beyond = (0, x.shape[1] - height), (0, x.shape[2] - width)
+    x = keras.layers.Cropping2D(beyond, data_format="channels_last", name="enlarged")(x)
     x = keras.layers.Add(name="join")([x, finest])
     x = _conv(channels, 3, regularizer=regularizer, name="joined")(x)
     x = keras.layers.ReLU(name="joined_relu")(_norm("joined_norm")(x))
