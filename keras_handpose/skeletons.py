@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -40,9 +41,13 @@ class Skeleton:
     def __len__(self) -> int:
         return len(self.joint_names)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingers", MappingProxyType(dict(self.fingers)))
+
     def __reduce__(self):
-        # A mapping proxy cannot be pickled; the layouts are constants, so a name is enough.
-        return _skeleton_named, (self.name,)
+        # A mapping proxy cannot be pickled.
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return partial(Skeleton, **{**values, "fingers": dict(self.fingers)}), ()
 
     def index(self, joint_name: str) -> int:
         """Return the index of a joint.
@@ -124,7 +129,7 @@ def _skeleton(
         name=name,
         joint_names=names,
         landmarks=tuple(landmark for _, landmark in joints),
-        fingers=MappingProxyType(chains),
+        fingers=chains,
         palm=tuple(i for i in range(len(names)) if all(i not in chain for chain in chains.values())),
         bones=tuple((names.index(a), names.index(b)) for a, b in bones) + along_fingers,
         centre_joint=names.index(centre),
@@ -201,7 +206,3 @@ NYU14 = _skeleton(
 
 SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (MSRA21, ICVL16, NYU14)}
 """Layouts by name."""
-
-
-def _skeleton_named(name: str) -> Skeleton:
-    return SKELETONS[name]

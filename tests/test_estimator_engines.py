@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 from pathlib import Path
 
 import cv2
@@ -75,6 +76,15 @@ def test_a_pipeline_file_gives_whole_poses(suffix, exported):
     assert given.centre_xyz.tolist() == [10, 20, 390] and given.score == 1
     nothing = estimator(NOTHING)
     assert not nothing.found and nothing.crop is None and nothing.score == 0 and np.isnan(nothing.joints_xyz).all()
+
+
+@pytest.mark.parametrize("kind", ["network", "pipeline"])
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_estimator_on_a_file_can_be_sent_to_another_process(kind, suffix, exported):
+    estimator = HandPoseEstimator(exported[kind, suffix], camera="msra15", threads=2)
+    sent = pickle.loads(pickle.dumps(estimator))
+    frame = palm(0, 0, 400)
+    np.testing.assert_array_equal(sent(frame).joints_xyz, estimator(frame).joints_xyz)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,10 @@ def test_every_joint_is_on_one_finger_or_in_the_palm(skeleton):
 
 @ALL
 def test_layouts_survive_pickling_and_do_not_change(skeleton):
-    assert pickle.loads(pickle.dumps(skeleton)) is skeleton
+    mine = replace(skeleton, name="mine", fingers={"thumb": skeleton.fingers["thumb"]})
+    for layout in (skeleton, mine):
+        assert pickle.loads(pickle.dumps(layout)) == layout
+    assert mine != skeleton
     with pytest.raises(TypeError):
         skeleton.fingers["thumb"] = ()
 

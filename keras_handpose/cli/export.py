@@ -88,12 +88,13 @@ def _camera(text: str | None, weights: str) -> Camera:
 
 
 def _table(comparison: Comparison) -> Table:
-    highest = comparison.keras_error_mm * (1 + comparison.worse)
     table = Table(f"on {comparison.crops:,} held-out crops")
     table.add_column("mm", justify="right")
     table.add_column("at most", justify="right")
     table.add_row("mean difference from Keras", f"{comparison.mean_difference_mm:.2g}", f"{comparison.limit_mm:g}")
     table.add_row("greatest difference", f"{comparison.max_difference_mm:.2g}", "")
-    table.add_row("mean error of Keras", f"{comparison.keras_error_mm:.2f}", "")
-    table.add_row("mean error", f"{comparison.error_mm:.2f}", f"{highest:.2f}")
+    if comparison.error_mm is not None:
+        highest = comparison.keras_error_mm * (1 + comparison.worse)
+        table.add_row("mean error of Keras", f"{comparison.keras_error_mm:.2f}", "")
+        table.add_row("mean error", f"{comparison.error_mm:.2f}", f"{highest:.2f}")
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,9 @@ class LiteRTSession:
         except ImportError as error:
             raise missing_runtime(path, "ai-edge-litert") from error
 
-        threads = check_threads(threads)
+        self._threads = check_threads(threads)
         try:
-            self._interpreter = Interpreter(model_path=os.fspath(path), num_threads=threads)
+            self._interpreter = Interpreter(model_path=os.fspath(path), num_threads=self._threads)
             self._interpreter.allocate_tensors()
             # A runner that is kept would keep the interpreter from running.
             runner = self._interpreter.get_signature_runner()
@@ -53,6 +54,10 @@ class LiteRTSession:
         self._input_indices = {name: detail["index"] for name, detail in inputs.items()}
         self._output_indices = {name: detail["index"] for name, detail in outputs.items()}
         self._lock = threading.Lock()  # The interpreter's inputs and outputs are in one place.
+
+    def __reduce__(self):
+        # The runtime's own objects cannot be pickled: the file is opened again.
+        return partial(type(self), self.path, threads=self._threads), ()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs for arrays of the inputs' shapes, of their types or ones that fit into them."""

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
-from types import MappingProxyType
 from typing import Any, Literal
 
 from keras_handpose import __version__
@@ -177,7 +176,7 @@ def _skeleton(values: Any) -> Skeleton:
                 **values,
                 "joint_names": tuple(values["joint_names"]),
                 "landmarks": tuple(values["landmarks"]),
-                "fingers": MappingProxyType({name: tuple(finger) for name, finger in values["fingers"].items()}),
+                "fingers": {name: tuple(finger) for name, finger in values["fingers"].items()},
                 "palm": tuple(values["palm"]),
                 "bones": tuple((a, b) for a, b in values["bones"]),
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,9 @@ class OnnxSession:
         except ImportError as error:
             raise missing_runtime(path, "onnxruntime") from error
 
+        self._threads = check_threads(threads)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = check_threads(threads)
+        options.intra_op_num_threads = self._threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # Idle threads wait without a load.
         options.log_severity_level = 4  # What goes wrong is raised, too.
         try:
@@ -57,6 +59,10 @@ class OnnxSession:
             for values in (self._session.get_inputs(), self._session.get_outputs())
         )
         self._names = list(self.outputs)
+
+    def __reduce__(self):
+        # The runtime's own objects cannot be pickled: the file is opened again.
+        return partial(type(self), self.path, threads=self._threads), ()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs for arrays of the inputs' shapes, of their types or ones that fit into them."""

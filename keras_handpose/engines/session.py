@@ -55,4 +55,4 @@ def check_threads(threads: int | None) -> int:
 
 def missing_runtime(path: str | os.PathLike, package: str) -> ImportError:
     """Return the error that says how to install the package that runs a file."""
-    return ImportError(f'Running {path} needs {package}. Install it with `pip install "keras-handpose[export]"`.')
+    return ImportError(f"Running {path} needs {package}. Install it with `pip install {package}`.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from keras_handpose.datasets import CropStore
 from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.preprocessing import BACKGROUND
-from keras_handpose.skeletons import Skeleton
+from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic import LANDMARKS, render_crops
 
 __all__ = ["calibration_crops", "held_out_crops", "pipeline_inputs"]
@@ -31,6 +32,7 @@ def calibration_crops(
 ) -> LabelledCrops:
     """Return crops to calibrate with: the user's where there is a store, rendered ones otherwise.
 
+    Where the renderer does not know the joints, ``joints_unit`` of rendered crops is NaN.
     Of a store they are drawn from its first half, in an order shuffled once and for all; `held_out_crops` has the rest.
 
     Args:
@@ -43,8 +45,7 @@ def calibration_crops(
         workers: Number of threads that render.
 
     Raises:
-        ValueError: The renderer does not know the skeleton and there is no store, or the store has other joints, crops
-            of another size, or fewer than two of them.
+        ValueError: The store has other joints, crops of another size, or fewer than two of them.
 
     See Also:
         `held_out_crops`, which are never among these.
@@ -140,13 +141,13 @@ def _crops(
     seed: int,
 ) -> LabelledCrops:
     if store is None:
-        unknown = sorted(set(skeleton.landmarks) - set(LANDMARKS))
-        if unknown:
-            raise ValueError(
-                f"Hands with the joints of {skeleton.name!r} cannot be rendered: the renderer has no "
-                f"{', '.join(unknown)}. Pass your own crops, a `CropStore`, as `calibration=`."
-            )
-        crops = render_crops(n, seed=seed, skeleton=skeleton, cube=cube, size=size, workers=workers)
+        known = set(skeleton.landmarks) <= set(LANDMARKS)
+        crops = render_crops(
+            n, seed=seed, skeleton=skeleton if known else MSRA21, cube=cube, size=size, workers=workers
+        )
+        if not known:
+            nowhere = np.full((len(crops.images), len(skeleton), 3), np.nan, np.float32)
+            crops = replace(crops, joints_unit=nowhere, skeleton=skeleton)
     else:
         crops = _stored(store, n, half, skeleton, size)
     return crops if hand == "right" else _mirrored(crops)

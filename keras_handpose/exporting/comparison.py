@@ -33,7 +33,7 @@ class Comparison:
         crops: Number of crops.
         mean_difference_mm, max_difference_mm: Distance of the export's joints from those of the Keras network; NaN
             when some of them are not numbers.
-        error_mm, keras_error_mm: Mean distance of either's joints from the true ones.
+        error_mm, keras_error_mm: Mean distance of either's joints from the true ones; None where none is known.
         limit_mm: Most mean difference that is allowed.
         worse: Most by which ``error_mm`` may exceed ``keras_error_mm``, as a share.
 
@@ -52,24 +52,29 @@ class Comparison:
     crops: int
     mean_difference_mm: float
     max_difference_mm: float
-    error_mm: float
-    keras_error_mm: float
+    error_mm: float | None
+    keras_error_mm: float | None
     limit_mm: float
     worse: float = WORSE
 
     @property
     def passed(self) -> bool:
-        """Whether both limits are kept."""
-        return self.mean_difference_mm <= self.limit_mm and self.error_mm <= self.keras_error_mm * (1 + self.worse)
+        """Whether the limits are kept: the difference's, and the error's where true joints are known."""
+        near = self.mean_difference_mm <= self.limit_mm
+        return near and (self.error_mm is None or self.error_mm <= self.keras_error_mm * (1 + self.worse))
 
     def describe(self) -> str:
         """Say in two lines what was measured and what is allowed."""
-        change = 100 * (self.error_mm / self.keras_error_mm - 1) if self.keras_error_mm else 0.0
-        return (
+        difference = (
             f"{self.crops:,} held-out crops: {self.mean_difference_mm:.2g} mm mean ({self.max_difference_mm:.2g} mm "
-            f"greatest) difference from Keras (limit {self.limit_mm:g} mm);\n"
-            f"mean error {self.error_mm:.2f} mm, Keras {self.keras_error_mm:.2f} mm "
-            f"({change:+.1f} %, limit {100 * self.worse:+g} %)"
+            f"greatest) difference from Keras (limit {self.limit_mm:g} mm);"
+        )
+        if self.error_mm is None:
+            return f"{difference}\nno true joint is known, so that the errors were not compared"
+        change = round(100 * (self.error_mm / self.keras_error_mm - 1), 1) if self.keras_error_mm else 0.0
+        return (
+            f"{difference}\nmean error {self.error_mm:.2f} mm, Keras {self.keras_error_mm:.2f} mm "
+            f"({change + 0.0:+.1f} %, limit {100 * self.worse:+g} %)"
         )
 
     def check(self) -> None:
@@ -82,8 +87,8 @@ class Comparison:
             raise ExportError(
                 "The exported file does not give the joints of its Keras network, and was not kept.\n"
                 f"Received: {self.describe()}.\n"
-                "Pass a finer `quantize` ('dynamic' is finer than 'int8', 'float16' than both), or as `calibration` a "
-                "store of the crops that the network will see."
+                "If the network's weights are finite, pass a finer `quantize` ('dynamic' is finer than 'int8', "
+                "'float16' than both), or as `calibration` a store of the crops that the network will see."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def compare(
         quantize: The mode, which has its `LIMITS`.
 
     Raises:
-        ValueError: The shapes differ, no true joint is known, or there is no such mode.
+        ValueError: The shapes differ, or there is no such mode.
 
     Example:
         >>> truth = np.zeros((4, 21, 3))
@@ -126,10 +131,9 @@ def compare(
     joints_xyz, keras_xyz, true_xyz = arrays
     differences = np.linalg.norm(joints_xyz - keras_xyz, axis=-1)
     known = ~np.isnan(true_xyz).any(axis=-1)
-    if not known.any():
-        raise ValueError("No true joint is known: there is nothing to judge by. Received: NaN only in `true_xyz`.")
     error, keras_error = (
-        float(np.linalg.norm(joints - true_xyz, axis=-1)[known].mean()) for joints in (joints_xyz, keras_xyz)
+        float(np.linalg.norm(joints - true_xyz, axis=-1)[known].mean()) if known.any() else None
+        for joints in (joints_xyz, keras_xyz)
     )
     return Comparison(
         crops=len(joints_xyz),

@@ -15,7 +15,7 @@ from keras_handpose.engines.sealed_files import SUFFIXES
 from keras_handpose.exporting.comparison import MODES, Comparison
 from keras_handpose.exporting.conversion import convert, network_signature, pipeline_signature, require_packages
 from keras_handpose.exporting.quantisation import quantise
-from keras_handpose.exporting.sources import Subject, open_subject
+from keras_handpose.exporting.subjects import Subject, open_subject
 from keras_handpose.exporting.trial import calibration_inputs, compare_with_keras
 from keras_handpose.files import whole_file
 from keras_handpose.skeletons import Skeleton

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keras_handpose.datasets import CropStore
     from keras_handpose.engines.exported import PipelineEngine, PipelineResult
     from keras_handpose.engines.metadata import Metadata
-    from keras_handpose.exporting.sources import Subject
+    from keras_handpose.exporting.subjects import Subject
 
 __all__ = ["calibration_inputs", "compare_with_keras"]
 

@@ -63,6 +63,15 @@ def test_joints_whose_truth_is_unknown_count_in_the_difference_alone():
     assert comparison.max_difference_mm == pytest.approx(21 * 3**0.5)
 
 
+def test_without_any_true_joint_the_difference_alone_decides():
+    unknown = np.full_like(TRUTH, np.nan)
+    near, far = (compare(KERAS + [shift, 0, 0], KERAS, unknown, quantize="int8") for shift in (1.4, 1.6))
+    assert near.passed and near.error_mm is near.keras_error_mm is None
+    assert near.describe().endswith("(limit 1.5 mm);\nno true joint is known, so that the errors were not compared")
+    with pytest.raises(ExportError, match="(?s)limit 1.5 mm.*errors were not compared"):
+        far.check()
+
+
 def test_a_comparison_can_be_read_and_stored():
     comparison = compare(KERAS + [0.5, 0, 0], KERAS, TRUTH, quantize="dynamic")
     assert comparison.describe() == (
@@ -78,7 +87,6 @@ def test_a_comparison_can_be_read_and_stored():
         ((KERAS[:5], KERAS, TRUTH), r"same shape .*Received: \(5, 21, 3\), \(10, 21, 3\)"),
         ((KERAS[:0], KERAS[:0], TRUTH[:0]), "n >= 1"),
         ((KERAS[0], KERAS[0], TRUTH[0]), "same shape"),
-        ((KERAS, KERAS, np.full_like(TRUTH, np.nan)), "true joint"),
     ],
 )
 def test_joints_that_do_not_fit_each_other_are_refused(arguments, message):

@@ -21,7 +21,7 @@ from keras_handpose import __version__
 from keras_handpose.engines import open_engine, read_metadata
 from keras_handpose.engines.keras import KerasEngine
 from keras_handpose.exporting import ExportError, export, exports
-from keras_handpose.exporting.sources import open_subject
+from keras_handpose.exporting.subjects import open_subject
 from keras_handpose.models.origins import weights_sha256
 from keras_handpose.skeletons import MSRA21
 
@@ -78,6 +78,14 @@ def test_normalisation_is_folded_and_upsampling_is_one_operation(exported, suffi
     assert expected <= set(operations)
     assert not {"Sub", "SUB", "Sqrt", "RSQRT", "BatchNormalization"} & set(operations)
     assert sum(name.lower() == "mul" for name in operations) <= 1  # Of the network's own.
+
+
+def test_joints_that_the_renderer_does_not_know_are_exported_by_their_difference_alone(tmp_path, network):
+    mine = replace(MSRA21, name="mine", landmarks=("elbow", *MSRA21.landmarks[1:]))
+    written = export(network, tmp_path / "mine.tflite", **{**SAID, "skeleton": mine})
+    assert open_engine(written.path).metadata.skeleton == mine
+    assert written.comparison.error_mm is None and written.metadata.comparison["mean_difference_mm"] < 0.01
+    assert "no true joint is known" in written.describe()
 
 
 # === Pipelines ===
@@ -252,6 +260,7 @@ def test_a_model_of_mixed_precision_is_exported_in_float32(network, crops, polic
         ({"skeleton": "thumbs"}, r"`skeleton` must be one of msra21, .*Received: 'thumbs'"),
         ({"hand": "both"}, r"`hand` must be 'right' or 'left'"),
         ({"cube": -1}, r"`cube` must be a positive length"),
+        ({"cube": "250"}, r"`cube` must be a positive length in mm. Received: cube='250'"),
         ({"source": "nope"}, r"presets are: .*Received: weights='nope'"),
     ],
 )
@@ -272,12 +281,18 @@ def test_what_contradicts_a_record_or_an_estimator_is_refused(tmp_path, tiny_wei
         export(make_estimator(network), tmp_path / "hand.onnx", hand="left")
     with pytest.raises(TypeError, match=r"must be a keras.Model, .*Received: int"):
         export(7, tmp_path / "hand.onnx", **SAID)
+    with pytest.raises(TypeError, match=r"must be a Skeleton or a layout's name. Received: skeleton=5"):
+        export(network, tmp_path / "hand.onnx", **{**SAID, "skeleton": 5})
 
 
 def test_an_estimator_on_an_exported_file_cannot_be_exported(tmp_path, exported):
     on_a_file = khp.HandPoseEstimator(exported("network", ".onnx").path, camera=CAMERA)
+    on_an_engine = khp.HandPoseEstimator(on_a_file.engine, camera=CAMERA)
+    for source in (on_a_file, on_a_file.engine.path):
+        with pytest.raises(ValueError, match=r"\.onnx is exported already. Export the preset"):
+            export(source, tmp_path / "hand.onnx")
     with pytest.raises(TypeError, match="HandPoseEstimator on one of these. Received: HandPoseEstimator on a Network"):
-        export(on_a_file, tmp_path / "hand.onnx")
+        export(on_an_engine, tmp_path / "hand.onnx")
 
 
 def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch, network):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from keras_handpose.estimator import HandPoseEstimator
 
 __all__ = ["Subject", "open_subject"]
+
+_EXPORTED = "{} is exported already. Export the preset, the weights or the model that it was made of."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +44,16 @@ def open_subject(
     quantize: str | None = None,
 ) -> Subject:
     """Find out what to export; see `keras_handpose.export` for the arguments and errors."""
+    if cube is not None and not (isinstance(cube, numbers.Real) and cube > 0):
+        raise ValueError(f"`cube` must be a positive length in mm. Received: cube={cube!r}.")
     given = {
         "skeleton": _skeleton(skeleton),
         "cube": None if cube is None else float(cube),
         "hand": hand,
     }
     if isinstance(source, str | os.PathLike):
+        if Path(source).suffix in SUFFIXES:
+            raise ValueError(_EXPORTED.format(os.fspath(source)))
         from keras_handpose.models.weights import resolve
 
         _merge(given, _known(resolve(source)[1]), f"weights={os.fspath(source)!r}")  # Before anything heavy loads.
@@ -134,6 +141,8 @@ def _skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
                 f"`skeleton` must be one of {', '.join(SKELETONS)}, or a Skeleton. Received: {skeleton!r}."
             )
         return SKELETONS[skeleton]
+    if not isinstance(skeleton, Skeleton | None):
+        raise TypeError(f"`skeleton` must be a Skeleton or a layout's name. Received: skeleton={skeleton!r}.")
     return skeleton
 
 
@@ -158,7 +167,9 @@ def _taken_apart(estimator: HandPoseEstimator) -> tuple[keras.Model, dict[str, A
     source = estimator.source
     if hasattr(estimator.engine, "model"):
         network = estimator.engine.model
-    elif isinstance(source, str | os.PathLike) and Path(source).suffix not in SUFFIXES:
+    elif isinstance(source, str | os.PathLike):
+        if Path(source).suffix in SUFFIXES:
+            raise ValueError(_EXPORTED.format(os.fspath(source)))
         from keras_handpose.models import ResidualAttentionRegressor
 
         network = ResidualAttentionRegressor(weights=source)
