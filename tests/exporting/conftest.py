@@ -11,14 +11,23 @@ from tiny_pipeline import SAID, make_estimator, make_network
 
 from keras_handpose.exporting import Export, export, trial
 
+CROPS = {"_HELD_OUT": trial._HELD_OUT, "_CALIBRATION": trial._CALIBRATION}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def few_crops():
     """Compare on, and calibrate with, few crops."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "_HELD_OUT", 8)
-        patch.setattr(trial, "_CALIBRATION", 8)
+        for name in CROPS:
+            patch.setattr(trial, name, 8)
         yield
+
+
+@pytest.fixture
+def all_crops(monkeypatch):
+    """Compare on, and calibrate with, as many crops as users do: limits are for the mean over many."""
+    for name, number in CROPS.items():
+        monkeypatch.setattr(trial, name, number)
 
 
 @pytest.fixture(scope="session")

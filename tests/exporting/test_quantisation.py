@@ -247,6 +247,7 @@ def test_a_range_leaves_out_what_costs_more_than_it_brings():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_crops")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("mode", [None, *MODES])
 def test_the_shipped_network_keeps_the_limits(tmp_path, suffix, mode):
