@@ -11,6 +11,7 @@ _MODULES = {
     "cameras": "cameras",
     "skeletons": "skeletons",
     "preprocessing": "preprocessing",
+    "capture": "capture",
     "datasets": "datasets",
     "synthetic": "synthetic",
     "layers": "layers",

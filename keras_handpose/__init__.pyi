@@ -1,4 +1,5 @@
 from keras_handpose import cameras as cameras
+from keras_handpose import capture as capture
 from keras_handpose import datasets as datasets
 from keras_handpose import evaluation as evaluation
 from keras_handpose import exporting as exporting

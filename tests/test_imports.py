@@ -19,12 +19,12 @@ PACKAGE = Path(keras_handpose.__file__).parent
 STOREYS = (
     {"cameras", "skeletons", "files", "records"},
     {"preprocessing"},
-    {"datasets"},
+    {"datasets", "capture"},
     {"layers", "engines", "synthetic"},
     {"models"},
     {"exporting"},
     {"estimator", "plotting", "evaluation"},
-    {"training", "tuning"},
+    {"training", "tuning", "live"},
     {"cli"},
     {"__main__"},
 )

@@ -4,5 +4,6 @@ from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.stores import predict_store
+from keras_handpose.estimator.stream import Stream, StreamStatistics
 
-__all__ = ["HandPoseEstimator", "OneEuroFilter", "Pose", "predict_store"]
+__all__ = ["HandPoseEstimator", "OneEuroFilter", "Pose", "Stream", "StreamStatistics", "predict_store"]

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import count, repeat
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.capture import CapturedFrame
 from keras_handpose.engines import Engine, PipelineEngine
+from keras_handpose.estimator.following import Follower
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName, open_source
+from keras_handpose.estimator.stream import Stream
 from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth, crop_hand, detect_hand
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
     import keras
-
 
 __all__ = ["HandPoseEstimator"]
 
@@ -124,20 +125,32 @@ class HandPoseEstimator:
                 "camera; in ONNX it takes frames of any size."
             )
 
-    def __call__(self, depth: np.ndarray, *, centre_xyz: np.ndarray | None = None) -> Pose:
+    def __call__(self, depth: np.ndarray, *, centre_xyz: np.ndarray | None = None, last: Pose | None = None) -> Pose:
         """Estimate the pose in one frame.
 
         Args:
             depth: Frame of shape ``(height, width)``, in units of ``depth_scale`` mm.
             centre_xyz: The hand's centre in mm if it is known; by default the hand is detected.
+            last: The pose in the frame before, for a hand that is followed: it is searched where it was, with less
+                evidence asked for, so that it is kept also while it turns its edge to the camera or something else
+                comes closer. Where it is not there any more, the whole frame is searched.
 
         Returns:
             The `Pose`; ``found`` is False where there is no hand.
 
         Raises:
             TypeError, ValueError: The frame is not a depth frame of the camera's size.
+
+        See Also:
+            `stream`, for frames that follow one another.
         """
-        return self._poses([self._look(self._in_mm(depth), centre_xyz)])[0]
+        depth = self._in_mm(depth)
+        sight = _Sight()
+        if centre_xyz is None and last is not None and last.found:
+            sight = self._look_around(depth, last.centre_xyz)
+        if sight.crop is None:
+            sight = self._look(depth, centre_xyz)
+        return self._poses([sight])[0]
 
     def batch(
         self, frames: Iterable[np.ndarray], *, centres_xyz: Iterable[np.ndarray | None] | None = None
@@ -160,29 +173,27 @@ class HandPoseEstimator:
 
     def stream(
         self,
-        frames: Iterable[np.ndarray],
+        frames: Iterable[np.ndarray | tuple[np.ndarray, Camera] | CapturedFrame],
         *,
         smooth: bool | OneEuroFilter = False,
+        newest: bool | None = None,
+        latency_budget: float | None = None,
         timestamps: Iterable[float] | None = None,
         rate: float = 30.0,
-    ) -> Iterator[Pose]:
-        """Follow a hand through consecutive frames.
-
-        Where the hand was in one frame is where the next one is searched, with less evidence asked for, so that the
-        hand is kept also while it turns its edge to the camera or something else comes closer. Where it is lost, it is
-        searched in the whole frame again.
+    ) -> Stream[Pose]:
+        """Follow a hand through consecutive frames, as calls with ``last`` do.
 
         Args:
-            frames: Frames as for a call, possibly without end.
+            frames: Frames as for a call, pairs ``(depth, camera)`` or `CapturedFrame`s, possibly without end: an
+                array, a generator, or a `FrameSource` such as a device.
             smooth: Whether to smooth the joints with a `OneEuroFilter`, or the filter to smooth them with.
-            timestamps: The frames' times in seconds, increasing; by default they come at an even `rate`.
-            rate: Frames per second.
+            newest, latency_budget, timestamps, rate: How to keep up with the frames, and when they were taken; see
+                `Stream`.
 
-        Yields:
-            A `Pose` for each frame.
-
-        Raises:
-            TypeError, ValueError: A frame is malformed, a time does not increase, or there are not as many of both.
+        Returns:
+            A `Stream`, an iterator over one `Pose` for each frame that was not dropped. While it runs it raises
+            TypeError or ValueError for a frame that is malformed or of another camera, and for a time that does not
+            increase.
 
         Example:
             >>> class Still:
@@ -192,27 +203,12 @@ class HandPoseEstimator:
             >>> estimator = HandPoseEstimator(Still(), camera="msra15", skeleton="msra21", cube=250)
             >>> frames = np.zeros((3, 240, 320), np.uint16)
             >>> frames[1:, 80:140, 150:200] = 400
-            >>> [pose.found for pose in estimator.stream(frames, smooth=True)]
-            [False, True, True]
+            >>> stream = estimator.stream(frames, smooth=True)
+            >>> [pose.found for pose in stream], stream.statistics.frames
+            ([False, True, True], 3)
         """
-        if not 0 < rate < math.inf:
-            raise ValueError(f"`rate` must be a positive number of frames per second. Received: {rate}.")
-        smoother = OneEuroFilter() if smooth is True else smooth or None
-        times = count(step=1 / rate) if timestamps is None else timestamps
-        last, last_time = None, 0.0
-        for depth, time in zip(frames, times, strict=timestamps is not None):
-            depth = self._in_mm(depth)
-            sight = _Sight() if last is None else self._look_around(depth, last.centre_xyz)
-            if sight.crop is None:
-                last = None
-                sight = self._look(depth)
-            pose = self._poses([sight])[0]
-            if pose.found and smoother:
-                if last is None:
-                    smoother.reset()
-                pose = replace(pose, joints_xyz=smoother(pose.joints_xyz, dt=time - last_time))
-            last, last_time = (pose if pose.found else None), time
-            yield pose
+        follower = Follower(self, OneEuroFilter() if smooth is True else smooth or None)
+        return Stream(frames, follower, newest=newest, latency_budget=latency_budget, timestamps=timestamps, rate=rate)
 
     def _in_mm(self, depth: np.ndarray) -> np.ndarray:
         return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
