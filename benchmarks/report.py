@@ -26,6 +26,7 @@ def write_report(figures: dict[str, Any], output: Path | None) -> None:
     text = json.dumps(report, indent=2) + "\n"
     print(text)
     if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
 
 

@@ -10,10 +10,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from keras_handpose.cli.cameras import camera_of
 from keras_handpose.cli.output import messages, results, silent_runtimes, to_json
 
 if TYPE_CHECKING:
-    from keras_handpose.cameras import Camera
     from keras_handpose.exporting import Comparison
 
 __all__ = ["export"]
@@ -48,10 +48,11 @@ def export(
     A file whose joints are not those of the Keras network is not kept.
     """
     from keras_handpose.exporting import export as write
+    from keras_handpose.models.weights import resolve
 
     if camera is not None and not pipeline:
         raise ValueError(f"`--camera` is for a whole pipeline. Received: --camera {camera}. Add --pipeline.")
-    viewed_by = _camera(camera, weights) if pipeline else None
+    viewed_by = camera_of(camera or resolve(weights)[1].camera) if pipeline else None
     source = weights
     with messages.status("Loading the network") as status, silent_runtimes():
         if viewed_by is not None:
@@ -67,24 +68,6 @@ def export(
             messages.print(f"It takes frames of {viewed_by.width} x {viewed_by.height} px.", highlight=False)
         results.print(f"[bold]{escape(exported.describe().splitlines()[0])}[/]", highlight=False, soft_wrap=True)
         results.print(_table(exported.comparison))
-
-
-def _camera(text: str | None, weights: str) -> Camera:
-    """Return the camera of a name, of numbers, or of the weights."""
-    from keras_handpose.cameras import CAMERAS, Camera
-    from keras_handpose.models.weights import resolve
-
-    text = text or resolve(weights)[1].camera
-    if text in CAMERAS:
-        return CAMERAS[text]
-    try:
-        fx, fy, cx, cy, width, height = map(float, text.split(","))
-        return Camera(width=int(width), height=int(height), fx=fx, fy=fy, cx=cx, cy=cy)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"`--camera` must be one of {', '.join(CAMERAS)}, or fx,fy,cx,cy,width,height in px. "
-            f"Received: {text!r}: {error}"
-        ) from error
 
 
 def _table(comparison: Comparison) -> Table:

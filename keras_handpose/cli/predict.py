@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from keras_handpose.cli.cameras import camera_of
 from keras_handpose.cli.output import (
     joints_table,
     messages,
@@ -26,7 +27,6 @@ from keras_handpose.files import whole_file
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_handpose.cameras import Camera
     from keras_handpose.estimator import Pose
 
 __all__ = ["predict"]
@@ -72,7 +72,7 @@ def predict(
         with messages.status("Loading the network"), silent_runtimes():
             estimator = HandPoseEstimator(
                 weights,
-                camera=_camera(camera, shape),
+                camera=camera_of(camera, shape=shape),
                 engine=engine,
                 threads=threads,
                 hand=hand,
@@ -124,22 +124,6 @@ def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:
         with suppress(TypeError, ValueError, OSError):
             return read_depth(file, format=format).shape
     return None
-
-
-def _camera(text: str, shape: tuple[int, int]) -> Camera:
-    """Return the camera of a name, or of ``fx,fy,cx,cy`` and a frame's shape."""
-    from keras_handpose.cameras import CAMERAS, Camera
-
-    if text in CAMERAS:
-        return CAMERAS[text]
-    try:
-        fx, fy, cx, cy = map(float, text.split(","))
-    except ValueError:
-        raise ValueError(
-            f"`--camera` must be one of {', '.join(CAMERAS)}, or fx,fy,cx,cy in px. Received: {text!r}."
-        ) from None
-    height, width = shape
-    return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
 
 
 def _picture_name(file: Path, files: list[Path]) -> str:

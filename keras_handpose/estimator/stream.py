@@ -52,8 +52,8 @@ class StreamStatistics:
             return f"no frames, {self.dropped:,} dropped"
         late = f", {self.late:,} late" if self.late else ""
         return (
-            f"{self.frames:,} frames, {self.dropped:,} dropped{late}, a hand in {self.found:,}; {self.rate:.1f} frames/s; "
-            f"latency {self.latency_p50_ms:.1f} ms (p99 {self.latency_p99_ms:.1f}, max {self.latency_max_ms:.1f})"
+            f"{self.frames:,} frames, {self.dropped:,} dropped{late}, a hand in {self.found:,}; "
+            f"{self.rate:.1f} frames/s; latency {self.latency_p50_ms:.1f} ms (p99 {self.latency_p99_ms:.1f}, max {self.latency_max_ms:.1f})"
         )
 
     __str__ = describe

@@ -1,0 +1,41 @@
+"""Cameras on the command line: a name, or numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_handpose.cameras import Camera
+
+__all__ = ["camera_of"]
+
+
+def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
+    """Return the camera of a name, or of ``fx,fy,cx,cy,width,height``.
+
+    Args:
+        text: The option's value.
+        shape: Height and width of the frames where they are known; width and height are left out then.
+
+    Raises:
+        ValueError: There is no camera of that name, or it is not that many numbers.
+
+    Example:
+        >>> camera_of("476,476,313.7,242.8", shape=(480, 640)).width
+        640
+    """
+    from keras_handpose.cameras import CAMERAS, Camera
+
+    if text in CAMERAS:
+        return CAMERAS[text]
+    expected = "fx,fy,cx,cy" if shape else "fx,fy,cx,cy,width,height"
+    try:
+        fx, fy, cx, cy, *size = map(float, text.split(","))
+        width, height = shape[::-1] if shape else map(int, size)
+        if shape and size:
+            raise ValueError(f"{len(size) + 4} numbers")
+        return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"`--camera` must be one of {', '.join(CAMERAS)}, or {expected} in px. Received: {text!r}: {error}"
+        ) from error
