@@ -20,6 +20,7 @@ _MODULES = {
     "evaluation": "evaluation",
     "exporting": "exporting",
     "training": "training",
+    "live": "live",
 }
 _ORIGINS = {
     "CAMERAS": "cameras",
@@ -49,6 +50,7 @@ _ORIGINS = {
     "UnitToCamera": "layers",
     "ResidualAttentionRegressor": "models",
     "hand_pose_pipeline": "models",
+    "BothHands": "estimator",
     "HandPoseEstimator": "estimator",
     "OneEuroFilter": "estimator",
     "Pose": "estimator",

@@ -4,6 +4,7 @@ from keras_handpose import datasets as datasets
 from keras_handpose import evaluation as evaluation
 from keras_handpose import exporting as exporting
 from keras_handpose import layers as layers
+from keras_handpose import live as live
 from keras_handpose import models as models
 from keras_handpose import preprocessing as preprocessing
 from keras_handpose import skeletons as skeletons
@@ -13,6 +14,7 @@ from keras_handpose.cameras import CAMERAS as CAMERAS
 from keras_handpose.cameras import Camera as Camera
 from keras_handpose.cameras import uvd_to_xyz as uvd_to_xyz
 from keras_handpose.cameras import xyz_to_uvd as xyz_to_uvd
+from keras_handpose.estimator import BothHands as BothHands
 from keras_handpose.estimator import HandPoseEstimator as HandPoseEstimator
 from keras_handpose.estimator import OneEuroFilter as OneEuroFilter
 from keras_handpose.estimator import Pose as Pose

@@ -1,14 +1,17 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and those that they name."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_file"]
+__all__ = ["require_inside", "whole_file"]
+
+_OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)")
 
 
 @contextmanager
@@ -34,3 +37,27 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def require_inside(names: Iterable[str], *, listed_in: Path) -> None:
+    """Check that a file names files below its folder: one from elsewhere must not read other folders.
+
+    Args:
+        names: Paths as the file has them.
+        listed_in: The file that names them, for the message.
+
+    Raises:
+        ValueError: A path is absolute or leads up.
+
+    Example:
+        >>> require_inside(["seq/../../private.png"], listed_in=Path("labels.txt"))
+        Traceback (most recent call last):
+        ...
+        ValueError: labels.txt must name files below its folder. Received: 'seq/../../private.png'. Copy the files ...
+    """
+    for name in names:
+        if _OUTSIDE.match(name):
+            raise ValueError(
+                f"{listed_in} must name files below its folder. Received: {name!r}. Copy the files there, and name "
+                "them by where they are in it."
+            )

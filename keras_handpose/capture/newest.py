@@ -12,7 +12,7 @@ __all__ = ["Newest"]
 
 T = TypeVar("T")
 
-_PATIENCE = 5.0  # Seconds to wait for a source that is reading when all is over.
+_PATIENCE = 1.0  # Seconds to wait for a source that is reading when all is over.
 
 
 class Newest(Iterator[tuple[T, float]], Generic[T]):

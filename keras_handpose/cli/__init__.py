@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from keras_handpose.cli import demo, evaluate, export, leaderboard, predict, prepare, synth, train, weights
+from keras_handpose.cli import demo, evaluate, export, leaderboard, live, predict, prepare, synth, train, weights
 from keras_handpose.cli.output import report_error
 
 __all__ = ["app", "main"]
@@ -53,6 +53,7 @@ app.command("demo")(demo.demo)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("live")(live.live)
 app.command("predict")(predict.predict)
 app.command("prepare")(prepare.prepare)
 app.command("synth")(synth.synth)

@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-_PATTERNS = {
-    "depth16": ("*.png", "*.tif", "*.tiff", "*.pgm"),
-    "nyu": ("depth_*.png",),  # Colour images lie in the same folder.
-    "npy": ("*.npy",),
-}
-_PICTURE = ".pose.png"
-
 
 def predict(
     frames: Annotated[Path, typer.Argument(help="A depth frame's file, or a folder of them.")],
@@ -64,9 +57,9 @@ def predict(
     A folder's frames that cannot be read are reported and left out; the exit status is then 1.
     """
     from keras_handpose.estimator import HandPoseEstimator
-    from keras_handpose.preprocessing import read_depth
+    from keras_handpose.preprocessing import list_depth_files, read_depth
 
-    files = _depth_files(frames, format)
+    files = list_depth_files(frames, format=format) if frames.is_dir() else [frames]
     shape = _first_shape(files, format)
     if shape is not None:
         with messages.status("Loading the network"), silent_runtimes():
@@ -106,16 +99,6 @@ def predict(
         raise typer.Exit(1 if frames.is_dir() else 2)
 
 
-def _depth_files(frames: Path, format: str) -> list[Path]:
-    if not frames.is_dir():
-        return [frames]
-    patterns = _PATTERNS[format]
-    found = {path for pattern in patterns for path in frames.glob(pattern) if not path.name.endswith(_PICTURE)}
-    if not found:
-        raise FileNotFoundError(f"There are no frames in {frames}: looked for {', '.join(patterns)}.")
-    return sorted(found)
-
-
 def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:
     """Return the shape of the first frame that can be read."""
     from keras_handpose.preprocessing import read_depth
@@ -128,8 +111,10 @@ def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:
 
 def _picture_name(file: Path, files: list[Path]) -> str:
     """Return a name that no other frame's picture has, and no frame."""
+    from keras_handpose.preprocessing.frames import POSE_PICTURE
+
     alone = sum(other.stem == file.stem for other in files) == 1
-    return f"{file.stem if alone else file.name}{_PICTURE}"
+    return f"{file.stem if alone else file.name}{POSE_PICTURE}"
 
 
 def _write_picture(path: Path, depth: np.ndarray, pose: Pose, *, title: str) -> None:

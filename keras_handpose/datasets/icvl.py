@@ -21,9 +21,9 @@ import numpy as np
 from keras_handpose.cameras import CAMERAS, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames, require_inside
+from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames
 from keras_handpose.datasets.pngs import read_png, write_png
-from keras_handpose.files import whole_file
+from keras_handpose.files import require_inside, whole_file
 from keras_handpose.skeletons import ICVL16
 
 __all__ = ["ICVL", "ICVL_TEST_SEQUENCES", "write_icvl"]
@@ -171,7 +171,7 @@ def _read_labels(path: Path, *, rotated: bool) -> tuple[np.ndarray, list[str], i
             names.append(name)
             poses.append(pose)
             numbers.append(number)
-    require_inside(names, labels=path)
+    require_inside(names, listed_in=path)
     joints_uvd = read_joints(poses, len(ICVL16), path=path, numbers=numbers)
     behind = np.flatnonzero((joints_uvd[..., 2] <= 0).any(axis=1))
     if behind.size:

@@ -15,9 +15,9 @@ import numpy as np
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.labels import refuse_to_overwrite, require_inside
+from keras_handpose.datasets.labels import refuse_to_overwrite
 from keras_handpose.datasets.pngs import read_png, write_png
-from keras_handpose.files import whole_file
+from keras_handpose.files import require_inside, whole_file
 from keras_handpose.skeletons import SKELETONS
 
 __all__ = ["LABELS_FILE", "LabelledFrames", "frame_label", "write_labelled", "write_labels"]
@@ -77,7 +77,7 @@ class LabelledFrames(Dataset):
             subjects.append(str(label.get("subject", "")))
             paths.append(str(label["file"]))
             scales.append(read.depth_scale)
-        require_inside(paths, labels=path)
+        require_inside(paths, listed_in=path)
         self.joints_xyz = np.array(joints_xyz, np.float32)
         self.subjects = np.array(subjects)
         self.paths = tuple(paths)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["read_joints", "refuse_to_overwrite", "require_frames", "require_inside"]
-
-_OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)")
+__all__ = ["read_joints", "refuse_to_overwrite", "require_frames"]
 
 
 def read_joints(
@@ -67,30 +64,6 @@ def require_frames(folder: Path, frames: Sequence[str], *, labels: Path) -> None
             f"There is no frame {folder / missing[0]}, though {labels} has a label for it; {len(missing)} of "
             f"{len(frames)} frames are missing there. Unpack the dataset's archive anew."
         )
-
-
-def require_inside(names: Iterable[str], *, labels: Path) -> None:
-    """Check that labels name files below the dataset's folder: a file from elsewhere must not read other folders.
-
-    Args:
-        names: Paths as the label file has them.
-        labels: The label file, for the message.
-
-    Raises:
-        ValueError: A path is absolute or leads up.
-
-    Example:
-        >>> require_inside(["seq/../../private.png"], labels=Path("labels.txt"))
-        Traceback (most recent call last):
-        ...
-        ValueError: labels.txt must name files below its folder. Received: 'seq/../../private.png'. Copy the files ...
-    """
-    for name in names:
-        if _OUTSIDE.match(name):
-            raise ValueError(
-                f"{labels} must name files below its folder. Received: {name!r}. Copy the files there, and name them "
-                "by where they are in it."
-            )
 
 
 def refuse_to_overwrite(labels: Path) -> None:

@@ -15,7 +15,7 @@ from keras_handpose.estimator.pose import Pose
 if TYPE_CHECKING:
     from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator
 
-__all__ = ["Follower", "require_camera"]
+__all__ = ["Follower", "jumped", "require_camera"]
 
 
 class Follower:
@@ -47,14 +47,14 @@ class Follower:
             depth = np.multiply(depth, scale / estimator.depth_scale, dtype=np.float32)
         pose = estimator(depth, last=self.last)
         if pose.found and self._smoother:
-            if self.last is None or _jumped(self.last, pose, estimator.cube):
+            if self.last is None or jumped(self.last, pose, estimator.cube):
                 self._smoother.reset()
             pose = replace(pose, joints_xyz=self._smoother(pose.joints_xyz, dt=time - self._last_time))
         self.last, self._last_time = (pose if pose.found else None), time
         return replace(pose, depth_scale=scale)
 
 
-def _jumped(last: Pose, pose: Pose, cube: float) -> bool:
+def jumped(last: Pose, pose: Pose, cube: float) -> bool:
     """Return whether the hand is out of the cube that it was in: lost, and found again elsewhere."""
     return bool((abs(pose.centre_xyz - last.centre_xyz) > cube / 2).any())
 

@@ -18,7 +18,7 @@ from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName, open_source
 from keras_handpose.estimator.stream import Stream
-from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth, crop_hand, detect_hand
+from keras_handpose.preprocessing import BACKGROUND, Crop, Detection, check_depth, crop_hand, detect_hand, track_hand
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
@@ -147,7 +147,9 @@ class HandPoseEstimator:
         depth = self._in_mm(depth)
         sight = _Sight()
         if centre_xyz is None and last is not None and last.found:
-            sight = self._look_around(depth, last.centre_xyz)
+            followed = self._follow(depth, last)
+            if followed.found:
+                sight = self._look(depth, followed.centre_xyz, score=followed.score)
         if sight.crop is None:
             sight = self._look(depth, centre_xyz)
         return self._poses([sight])[0]
@@ -230,10 +232,15 @@ class HandPoseEstimator:
         crop = self._crop(depth, centre_xyz)
         return _Sight(crop, score) if (crop.image < BACKGROUND).any() else _Sight()
 
-    def _look_around(self, depth: np.ndarray, centre_xyz: np.ndarray) -> _Sight:
-        """Look for the hand around the centre that it had in the frame before, asking for less evidence."""
-        detection = detect_hand(depth, self.camera, cube=self.cube, around=centre_xyz, min_score=self.min_score / 2)
-        return self._look(depth, detection.centre_xyz, score=detection.score) if detection.found else _Sight()
+    def _follow(self, depth: np.ndarray, last: Pose) -> Detection:
+        """Find the hand in a frame in mm where it was in the frame before, asking for less evidence."""
+        settings = {"cube": self.cube, "min_score": self.min_score / 2}
+        # Wherever a network puts its joints, their middle is near the centre.
+        near, far = last.centre_xyz - self.cube / 4, last.centre_xyz + self.cube / 4
+        detection = track_hand(depth, self.camera, last.joints_xyz.mean(axis=0).clip(near, far), **settings)
+        if detection.found:
+            return detection
+        return detect_hand(depth, self.camera, around=last.centre_xyz, **settings)
 
     def _crop(self, depth: np.ndarray, centre_xyz: np.ndarray) -> Crop:
         size = self.engine.crop_size

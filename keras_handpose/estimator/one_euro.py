@@ -36,7 +36,7 @@ class OneEuroFilter:
         True
     """
 
-    def __init__(self, *, min_cutoff: float = 1.5, beta: float = 0.02, speed_cutoff: float = 1.0) -> None:
+    def __init__(self, *, min_cutoff: float = 0.5, beta: float = 0.04, speed_cutoff: float = 1.0) -> None:
         if not (min_cutoff > 0 and speed_cutoff > 0 and beta >= 0):
             raise ValueError(
                 "`min_cutoff` and `speed_cutoff` must be positive and `beta` at least 0. "

@@ -51,9 +51,10 @@ class StreamStatistics:
         if not self.frames:
             return f"no frames, {self.dropped:,} dropped"
         late = f", {self.late:,} late" if self.late else ""
+        latency = f"{self.latency_p50_ms:.1f} ms (p99 {self.latency_p99_ms:.1f}, max {self.latency_max_ms:.1f})"
         return (
             f"{self.frames:,} frames, {self.dropped:,} dropped{late}, a hand in {self.found:,}; "
-            f"{self.rate:.1f} frames/s; latency {self.latency_p50_ms:.1f} ms (p99 {self.latency_p99_ms:.1f}, max {self.latency_max_ms:.1f})"
+            f"{self.rate:.1f} frames/s; latency {latency}"
         )
 
     __str__ = describe

@@ -2,8 +2,9 @@
 
 from keras_handpose.preprocessing.crop import BACKGROUND, Crop, crop_hand, refine_centre
 from keras_handpose.preprocessing.cube import HandCube
-from keras_handpose.preprocessing.detection import Detection, detect_hand
-from keras_handpose.preprocessing.frames import FRAME_FORMATS, check_depth, read_depth
+from keras_handpose.preprocessing.detection import Detection, detect_hand, track_hand
+from keras_handpose.preprocessing.frames import FRAME_FORMATS, check_depth, list_depth_files, read_depth
+from keras_handpose.preprocessing.objects import remove_object
 
 __all__ = [
     "BACKGROUND",
@@ -14,6 +15,9 @@ __all__ = [
     "check_depth",
     "crop_hand",
     "detect_hand",
+    "list_depth_files",
     "read_depth",
     "refine_centre",
+    "remove_object",
+    "track_hand",
 ]

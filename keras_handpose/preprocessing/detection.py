@@ -46,6 +46,7 @@ __all__ = [
     "Detection",
     "detect_hand",
     "ring_samples",
+    "track_hand",
 ]
 
 # Lengths as shares of the cube's edge.
@@ -116,19 +117,65 @@ def detect_hand(
         >>> detect_hand(frame, camera).centre_xyz[2]
         np.float64(400.0)
     """
-    depth = check_depth(depth, camera=camera)
-    if not (math.isfinite(cube) and cube > 0):
-        raise ValueError(f"`cube` must be a positive edge in mm. Received: {cube!r}.")
-    if not 0 < min_score <= 1:
-        raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
-
+    depth = _checked(depth, camera, cube, min_score)
     points_uvd = _grid_points(depth, camera, cube, around)
     evidence = _evidence(depth, camera, points_uvd, cube, COARSE_DIRECTIONS) if points_uvd.size else np.zeros(1)
     score = float(evidence.max())
     if score >= min_score:
         preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (NEARNESS * cube), -np.inf)
-        centre_uvd = centre_of_mass(depth, camera, *points_uvd[:, preference.argmax()].tolist(), cube, STEPS)
-        score = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, DENSE_DIRECTIONS).item()
+        return _judged(depth, camera, points_uvd[:, preference.argmax()], cube, STEPS, min_score)
+    return Detection(found=False, centre_xyz=np.full(3, np.nan), score=score)
+
+
+def track_hand(
+    depth: np.ndarray,
+    camera: Camera,
+    middle_xyz: np.ndarray,
+    *,
+    cube: float = 250.0,
+    min_score: float = 0.125,
+) -> Detection:
+    """Find the hand whose joints were around a point in the frame before.
+
+    The centre is one step of `refine_centre` from there, so that it rests while the hand does: `detect_hand` starts at
+    one pixel or another of its grid in every frame, and its centre hops by millimetres.
+
+    Args:
+        depth, camera, cube, min_score: As for `detect_hand`.
+        middle_xyz: The middle of the joints in the frame before in mm, shape ``(3,)``.
+
+    Returns:
+        The `Detection`, ``found=False`` where there is not enough evidence for a hand any more.
+
+    Raises:
+        TypeError, ValueError: As `detect_hand`.
+
+    Example:
+        >>> from keras_handpose.cameras import CAMERAS
+        >>> frame = np.zeros((240, 320), np.uint16)
+        >>> frame[95:146, 135:186] = 400
+        >>> track_hand(frame, CAMERAS["msra15"], (5, 5, 420)).centre_xyz[2].round()
+        np.float64(400.0)
+    """
+    depth = _checked(depth, camera, cube, min_score)
+    middle_uvd = xyz_to_uvd(HandCube(centre_xyz=middle_xyz, size=cube).centre_xyz, camera)
+    return _judged(depth, camera, middle_uvd, cube, 1, min_score)
+
+
+def _checked(depth: np.ndarray, camera: Camera, cube: float, min_score: float) -> np.ndarray:
+    if not (math.isfinite(cube) and cube > 0):
+        raise ValueError(f"`cube` must be a positive edge in mm. Received: {cube!r}.")
+    if not 0 < min_score <= 1:
+        raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
+    return check_depth(depth, camera=camera)
+
+
+def _judged(
+    depth: np.ndarray, camera: Camera, start_uvd: np.ndarray, cube: float, steps: int, min_score: float
+) -> Detection:
+    """Refine a point to a centre, and ask for the evidence there."""
+    centre_uvd = centre_of_mass(depth, camera, *start_uvd.tolist(), cube, steps)
+    score = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, DENSE_DIRECTIONS).item()
     found = score >= min_score
     centre_xyz = uvd_to_xyz(centre_uvd, camera) if found else np.full(3, np.nan)
     return Detection(found=found, centre_xyz=centre_xyz, score=score)

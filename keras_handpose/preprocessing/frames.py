@@ -7,6 +7,8 @@ values mean "no depth". Nothing in this package writes into a frame that it was 
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,16 @@ import numpy as np
 
 from keras_handpose.cameras import Camera
 
-__all__ = ["FRAME_FORMATS", "check_depth", "read_depth"]
+__all__ = ["FRAME_FORMATS", "POSE_PICTURE", "check_depth", "list_depth_files", "read_depth"]
+
+POSE_PICTURE = ".pose.png"
+"""How the names of pictures of poses end, which may lie beside the frames."""
+
+_PATTERNS = {
+    "depth16": ("*.png", "*.tif", "*.tiff", "*.pgm"),
+    "nyu": ("depth_*.png",),  # Colour images lie in the same folder.
+    "npy": ("*.npy",),
+}
 
 
 def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera | None = None) -> np.ndarray:
@@ -129,14 +140,55 @@ def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
         ...     read_depth(f"{folder}/frame.npy", format="npy").shape
         (2, 3)
     """
-    if format not in FRAME_FORMATS:
-        raise ValueError(f"`format` must be one of {', '.join(map(repr, FRAME_FORMATS))}. Received: {format!r}.")
+    _check_format(format)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no depth file {str(path)!r}.")
     frame = FRAME_FORMATS[format](path)
     check_depth(frame)
     return frame
+
+
+def list_depth_files(folder: str | os.PathLike, *, format: str = "depth16") -> list[Path]:
+    """Return a folder's depth frames in the order in which they were numbered: ``frame_9.png`` before ``frame_10.png``.
+
+    Args:
+        folder: The folder. What is in folders below it is left out, as are pictures of poses and hidden files.
+        format: How the files hold depth, as for `read_depth`.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or there are no such files in it.
+        ValueError: The format is unknown.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("a10.png", "a9.png", "a9.pose.png", "notes.txt"):
+        ...         (Path(folder) / name).touch()
+        ...     [path.name for path in list_depth_files(folder)]
+        ['a9.png', 'a10.png']
+    """
+    _check_format(format)
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+    patterns = _PATTERNS[format]
+    found = {path for pattern in patterns for path in folder.glob(pattern) if not path.name.startswith(".")}
+    files = [path for path in found if not path.name.endswith(POSE_PICTURE)]
+    if not files:
+        raise FileNotFoundError(f"There are no frames in {folder}: looked for {', '.join(patterns)}.")
+    return sorted(files, key=_numbered)
+
+
+def _numbered(path: Path) -> tuple[list[str | int], str]:
+    """Return what to sort names by: numbers in them by their value, and otherwise equal names by themselves."""
+    parts = re.split("([0-9]+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+
+def _check_format(format: str) -> None:
+    if format not in FRAME_FORMATS:
+        raise ValueError(f"`format` must be one of {', '.join(map(repr, FRAME_FORMATS))}. Received: {format!r}.")
 
 
 def _read_image(path: Path) -> np.ndarray:

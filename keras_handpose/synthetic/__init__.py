@@ -2,7 +2,8 @@
 
 From the bottom up: `anatomy` (whose hand), `poses` (which joint angles), `kinematics` (where the joints are), `surface`
 (the skin), `rendering` (exact depth), `sensors` (what is reported of it), `scenes` (all of it before a camera),
-`crops` (what a network learns from), `studio` (labelled frames of a camera), `files` (whole datasets on disk).
+`crops` (what a network learns from), `studio` (labelled frames of a camera), `files` (whole datasets on disk),
+`motion` (a hand that moves).
 """
 
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
@@ -10,6 +11,7 @@ from keras_handpose.synthetic.crops import RIGS, Rig, iterate_crops, render_crop
 from keras_handpose.synthetic.files import LAYOUTS, write_frames
 from keras_handpose.synthetic.held_out import describe_test_set, rendered_test_set
 from keras_handpose.synthetic.kinematics import LANDMARKS, PosedHands, landmarks_to_joints, pose_hands
+from keras_handpose.synthetic.motion import RenderedMotion
 from keras_handpose.synthetic.poses import HandAngles, sample_angles
 from keras_handpose.synthetic.rendering import render_spheres
 from keras_handpose.synthetic.scenes import Scenes, sample_scenes
@@ -24,6 +26,7 @@ __all__ = [
     "HandAngles",
     "HandShapes",
     "PosedHands",
+    "RenderedMotion",
     "Rig",
     "Scenes",
     "Sensor",

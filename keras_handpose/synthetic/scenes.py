@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,13 @@ import numpy as np
 from keras_handpose.cameras import Camera
 from keras_handpose.skeletons import Skeleton
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
-from keras_handpose.synthetic.kinematics import landmarks_to_joints, pose_hands
-from keras_handpose.synthetic.poses import sample_angles
+from keras_handpose.synthetic.kinematics import PosedHands, landmarks_to_joints, pose_hands
+from keras_handpose.synthetic.poses import HandAngles, sample_angles
 from keras_handpose.synthetic.rendering import render_plane, render_spheres
 from keras_handpose.synthetic.sensors import Sensor, sense
 from keras_handpose.synthetic.surface import cover_with_spheres
 
-__all__ = ["Scenes", "sample_scenes"]
+__all__ = ["Scenes", "place_hands", "sample_scenes", "view_rotations"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +92,8 @@ def sample_scenes(
     with_arm = rng.random(n) < arms
     hand_alone = cover_with_spheres(shapes, posed, arm=False)
 
-    rotation = _sample_rotations(n, rng)
-    position = _sample_positions(n, rng, camera, distance)
-    palm = posed.landmarks[:, 5]  # The middle MCP joint comes to lie at the position.
-    shift = position - np.einsum("nij,nj->ni", rotation, palm)
-
-    def to_camera(points: np.ndarray) -> np.ndarray:
-        return points @ rotation.transpose(0, 2, 1) + shift[:, None]
-
+    rotations = _sample_rotations(n, rng)
+    to_camera = _placing(posed, rotations, _sample_positions(n, rng, camera, distance))
     spheres[..., :3] = to_camera(spheres[..., :3])
     hand_alone[..., :3] = to_camera(hand_alone[..., :3])
     # Spheres without a radius are behind the camera and never drawn: arrays keep one shape with and without arms.
@@ -111,23 +106,90 @@ def sample_scenes(
     )
 
 
-def _sample_rotations(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Rotations from the hand's frame to camera space, shape ``(n, 3, 3)``."""
-    anywhere = rng.random(n) < 0.18
-    turn = np.where(anywhere, rng.uniform(-np.pi, np.pi, n), rng.normal(0.0, np.deg2rad(42.0), n))
-    tilt = np.clip(rng.normal(np.deg2rad(12.0), np.deg2rad(34.0), n), np.deg2rad(-72.0), np.deg2rad(82.0))
+def place_hands(
+    shapes: HandShapes,
+    angles: HandAngles,
+    *,
+    rotations: np.ndarray,
+    positions: np.ndarray,
+    arm: bool = True,
+    wall: np.ndarray | None = None,
+) -> Scenes:
+    """Make scenes of hands whose poses and places are known.
+
+    Args:
+        shapes: ``n`` hands.
+        angles: ``n`` poses.
+        rotations: Rotations from the hand's frame to camera space, shape ``(n, 3, 3)``; see `view_rotations`.
+        positions: Where the middle MCP joint lies in camera space in mm, shape ``(n, 3)``.
+        arm: Whether forearms hang on the hands.
+        wall: A plane behind all of them, ``a b c d`` as in `Scenes`.
+
+    See Also:
+        `sample_scenes`, which draws all of this.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_handpose.skeletons import MSRA21
+        >>> rng = np.random.default_rng(0)
+        >>> shapes, angles = sample_shapes(1, rng), sample_angles(1, rng)
+        >>> scenes = place_hands(shapes, angles, rotations=np.eye(3)[None], positions=np.array([[0.0, 0.0, 400.0]]))
+        >>> scenes.joints_xyz(MSRA21)[0, MSRA21.index("middle_mcp")].tolist()
+        [0.0, 0.0, 400.0]
+    """
+    posed = pose_hands(shapes, angles)
+    to_camera = _placing(posed, rotations, positions)
+    spheres = cover_with_spheres(shapes, posed, arm=arm)
+    spheres[..., :3] = to_camera(spheres[..., :3])
+    walls = np.full(4, np.nan) if wall is None else np.asarray(wall, np.float64)
+    return Scenes(
+        spheres=spheres, landmarks_xyz=to_camera(posed.landmarks), walls=np.broadcast_to(walls, (len(shapes), 4))
+    )
+
+
+def view_rotations(turn: np.ndarray, tilt: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """Return rotations from the hand's frame to camera space.
+
+    Args:
+        turn: Angle in the picture from the downward direction to that in which the hand's wrist lies, shape ``(n,)``,
+            in radians; grows to the right.
+        tilt: Angle by which the wrist lies farther away than the fingers, within a quarter turn.
+        roll: Turn around the hand's long axis: 0 shows the palm as far as the tilt lets it, pi the back.
+
+    Returns:
+        Rotations, shape ``(n, 3, 3)``.
+
+    Example:
+        >>> import numpy as np
+        >>> zero = np.zeros(1)
+        >>> (view_rotations(zero, zero, zero)[0] @ [0, 1, 0]).tolist()  # Fingers up.
+        [0.0, -1.0, 0.0]
+    """
     elbow = np.stack([np.sin(turn) * np.cos(tilt), np.cos(turn) * np.cos(tilt), np.sin(tilt)], axis=-1)
     along = -elbow
     # Without a roll the palm looks to the camera as far as the hand's long axis lets it.
     palm = np.array([0.0, 0.0, -1.0]) - along * (-along[:, 2:])
     palm /= np.linalg.norm(palm, axis=-1, keepdims=True)
     across = np.cross(along, palm)
+    cosine, sine = np.cos(roll)[:, None], np.sin(roll)[:, None]
+    return np.stack([cosine * across - sine * palm, along, sine * across + cosine * palm], axis=-1)
+
+
+def _placing(posed: PosedHands, rotations: np.ndarray, positions: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what brings points from the hands' frames to camera space, the middle MCP joints to their positions."""
+    palm = posed.landmarks[:, 5]
+    shift = positions - np.einsum("nij,nj->ni", rotations, palm)
+    return lambda points: points @ rotations.transpose(0, 2, 1) + shift[:, None]
+
+
+def _sample_rotations(n: int, rng: np.random.Generator) -> np.ndarray:
+    anywhere = rng.random(n) < 0.18
+    turn = np.where(anywhere, rng.uniform(-np.pi, np.pi, n), rng.normal(0.0, np.deg2rad(42.0), n))
+    tilt = np.clip(rng.normal(np.deg2rad(12.0), np.deg2rad(34.0), n), np.deg2rad(-72.0), np.deg2rad(82.0))
     flat = rng.random(n) < 0.6
     side = rng.choice([0.0, np.pi], n)
-    roll = np.where(flat, side + rng.normal(0.0, np.deg2rad(32.0), n), rng.uniform(-np.pi, np.pi, n))[:, None]
-    x = np.cos(roll) * across - np.sin(roll) * palm
-    z = np.sin(roll) * across + np.cos(roll) * palm
-    return np.stack([x, along, z], axis=-1)
+    roll = np.where(flat, side + rng.normal(0.0, np.deg2rad(32.0), n), rng.uniform(-np.pi, np.pi, n))
+    return view_rotations(turn, tilt, roll)
 
 
 def _sample_positions(n: int, rng: np.random.Generator, camera: Camera, distance: tuple[float, float]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_handpose import CAMERAS, Camera
-from keras_handpose.preprocessing import Detection, crop_hand, detect_hand, refine_centre
+from keras_handpose.preprocessing import Detection, crop_hand, detect_hand, refine_centre, track_hand
 
 SENSORS = [CAMERAS[name] for name in ("msra15", "nyu", "kinect_v2", "sr305", "realsense_d435", "azure_kinect")]
 PALM = np.array([20.0, -10.0, 480.0])
@@ -177,6 +177,30 @@ def test_following_stays_with_the_hand():
     frame = paint_hand(paint_hand(empty(camera), camera, far), camera, near)
     assert_found(detect_hand(frame, camera, around=far + [30, -20, 25]), far)
     assert_found(detect_hand(frame, camera, around=near + [30, -20, 25]), near)
+
+
+def test_tracking_stays_on_its_hand_and_notices_when_it_is_lost():
+    camera = CAMERAS["sr305"]
+    frame = paint_hand(empty(camera), camera)
+    centre = detect_hand(frame, camera).centre_xyz
+    for off in ([0, 0, 0], [15, -10, 12], [-20, 15, -20]):
+        assert_found(track_hand(frame, camera, centre + off), centre)
+    for elsewhere in ((250.0, 0.0, 480.0), (0.0, 0.0, 900.0), (9000.0, 0.0, 480.0)):
+        assert_not_found(track_hand(frame, camera, elsewhere))
+    with pytest.raises(ValueError, match="`min_score` must be in"):
+        track_hand(frame, camera, centre, min_score=0)
+
+
+def test_a_tracked_centre_rests_while_the_hand_does():
+    camera, rng = CAMERAS["sr305"], np.random.default_rng(0)
+    still = paint_hand(empty(camera), camera).astype(np.float32)
+    frames = [
+        np.where((still > 0) & (rng.random(still.shape) > 0.05), still + rng.normal(0, 2, still.shape), 0)
+        for _ in range(8)
+    ]
+    middle = detect_hand(still, camera).centre_xyz
+    centres = [track_hand(frame.astype(np.float32), camera, middle).centre_xyz for frame in frames]
+    assert np.std(centres, axis=0).max() < 1
 
 
 @pytest.mark.parametrize("around", [(250.0, 0.0, 480.0), (0.0, 0.0, 900.0), (9000.0, 0.0, 480.0), (0.0, 0.0, 1e-3)])

@@ -1,0 +1,102 @@
+"""``keras-handpose live`` from sources that need no device to files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from keras_handpose.cameras import CAMERAS
+from keras_handpose.cli import app
+from keras_handpose.evaluation import read_predictions
+
+
+def run(*arguments: object, status: int = 0) -> str:
+    result = CliRunner().invoke(app, ["live", *map(str, arguments)])
+    assert result.exit_code == status, result.output
+    return result.stdout if status == 0 else result.stderr
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """A recording of a rendered hand, and what the command said of it."""
+    folder = tmp_path_factory.mktemp("live") / "recording"
+    said = run(
+        "--source", "rendered", "--viewer", "none", "--frames", 6, "--no-realtime", "--record", folder, "--json"
+    )  # fmt: skip
+    return folder, json.loads(said)
+
+
+def test_a_rendered_hand_is_followed_and_recorded(recording):
+    folder, said = recording
+    assert (said["frames"], said["dropped"], said["late"]) == (6, 0, 0) and said["found"] >= 5
+    assert 0 < said["latency_p50_ms"] <= said["latency_max_ms"]
+    assert len(list(folder.glob("frame_*.png"))) == 6
+    assert read_predictions(folder / "predictions_right.txt").shape == (6, 21, 3)
+
+
+def test_a_recording_is_live_again_and_gives_the_same_joints(recording, tmp_path):
+    folder, _ = recording
+    again = tmp_path / "again"
+    run("--source", f"folder:{folder}", "--viewer", "none", "--no-realtime", "--record", again)
+    first, second = (read_predictions(path / "predictions_right.txt") for path in (folder, again))
+    np.testing.assert_allclose(first, second, atol=0.01)  # Times are kept to a microsecond.
+
+
+def test_predict_reads_a_recordings_frames(recording, tmp_path):
+    folder, _ = recording
+    document = json.loads((folder / "recording.json").read_text())
+    camera = document["camera"]
+    numbers = ",".join(str(camera[name]) for name in ("fx", "fy", "cx", "cy"))
+    scale = str(document["depth_scale"])
+    arguments = ["predict", str(folder), "--camera", numbers, "--depth-scale", scale, "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["poses"]) == 6
+
+
+def test_in_real_time_a_frame_is_used_or_dropped(recording):
+    folder, _ = recording
+    quick = json.loads(
+        run("--source", f"folder:{folder}", "--viewer", "none", "--rate", 2000, "--json", "--engine", "litert")
+    )
+    assert quick["frames"] >= 1 and quick["frames"] + quick["dropped"] == 6
+
+
+def test_both_hands_a_video_and_a_file_for_the_viewer(recording, tmp_path):
+    folder, _ = recording
+    pytest.importorskip("rerun", reason="rerun-sdk is not installed: pip install 'keras-handpose[live]'")
+    run(
+        "--source", f"folder:{folder}", "--hand", "both", "--viewer", "none", "--no-realtime", "--no-smooth",
+        "--video", tmp_path / "hand.gif", "--rrd", tmp_path / "hand.rrd", "--record", tmp_path / "both",
+    )  # fmt: skip
+    assert (tmp_path / "hand.gif").stat().st_size > 1000 and (tmp_path / "hand.rrd").stat().st_size > 1000
+    assert (tmp_path / "both" / "predictions_left.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--source", "webcam"), "realsense.*Received: .*webcam"),
+        (("--source", "folder:nowhere", "--camera", "sr305"), "nowhere"),
+        (("--source", "rendered", "--depth-scale", -1), "`depth_scale` must be a positive number"),
+        (("--source", "rendered", "--camera", "1,2,3"), "fx,fy,cx,cy,width,height in px. Received: '1,2,3'"),
+    ],
+)
+def test_wrong_options_are_one_error(arguments, message, tmp_path):
+    import re
+
+    said = run(*arguments, "--viewer", "none", status=2)
+    assert re.search(message, " ".join(said.split())) and "Traceback" not in said
+
+
+def test_the_default_camera_of_the_rendered_hand_can_be_changed(tmp_path):
+    folder = tmp_path / "icvl"
+    run(
+        "--source", "rendered", "--camera", "icvl", "--viewer", "none", "--frames", 1, "--no-realtime",
+        "--record", folder,
+    )  # fmt: skip
+    camera = json.loads((folder / "recording.json").read_text())["camera"]
+    assert camera["fx"] == CAMERAS["icvl"].fx
