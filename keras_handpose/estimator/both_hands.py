@@ -13,7 +13,7 @@ import numpy as np
 from keras_handpose.cameras import Camera, xyz_to_uvd
 from keras_handpose.capture import CapturedFrame
 from keras_handpose.engines import Engine, PipelineEngine
-from keras_handpose.estimator.following import jumped, require_camera
+from keras_handpose.estimator.following import Track, depth_for
 from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator, _Sight
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
@@ -251,36 +251,21 @@ class _Follower:
 
     def __init__(self, both: BothHands, smoother: OneEuroFilter | None) -> None:
         self._both = both
-        self._smoothers = [copy.deepcopy(smoother) for _ in "rl"]
-        self._last: list[Pose | None] = [None, None]
+        self._tracks = [Track(copy.deepcopy(smoother), cube=both.cube) for _ in "rl"]
         self._known: list[tuple[np.ndarray, float] | None] = [None, None]
-        self._last_time = 0.0
 
     def __call__(self, frame: CapturedFrame, time: float) -> tuple[Pose, Pose]:
-        both = self._both
-        require_camera(frame.camera, both.camera)
-        depth, scale = frame.depth, frame.depth_scale or both.depth_scale
-        if scale != both.depth_scale:
-            depth = np.multiply(depth, scale / both.depth_scale, dtype=np.float32)
-        poses = both._estimate(
+        depth, scale = depth_for(self._both, frame)
+        poses = self._both._estimate(
             depth,
-            self._last,
+            [track.last for track in self._tracks],
             [None if seen is None or time - seen[1] > _MEMORY else seen[0] for seen in self._known],
         )
-        right, left = (self._smoothed(i, pose, time) for i, pose in enumerate(poses))
+        right, left = (track(pose, time) for track, pose in zip(self._tracks, poses, strict=True))
         for i, pose in enumerate((right, left)):
-            self._last[i] = pose if pose.found else None
-            self._known[i] = (pose.centre_xyz, time) if pose.found else self._known[i]
-        self._last_time = time
+            if pose.found:
+                self._known[i] = pose.centre_xyz, time
         return replace(right, depth_scale=scale), replace(left, depth_scale=scale)
-
-    def _smoothed(self, i: int, pose: Pose, time: float) -> Pose:
-        smoother, last = self._smoothers[i], self._last[i]
-        if smoother is None or not pose.found:
-            return pose
-        if last is None or jumped(last, pose, self._both.cube):
-            smoother.reset()
-        return replace(pose, joints_xyz=smoother(pose.joints_xyz, dt=time - self._last_time))
 
 
 def _are_one(hand: Detection, other: Detection) -> bool:
