@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["require_inside", "whole_file"]
 
-_OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)")
+_OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)", re.DOTALL)
 
 
 @contextmanager

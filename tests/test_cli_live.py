@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from time import sleep
 
 import numpy as np
 import pytest
@@ -47,14 +51,12 @@ def test_a_recording_is_live_again_and_gives_the_same_joints(recording, tmp_path
 
 def test_predict_reads_a_recordings_frames(recording, tmp_path):
     folder, _ = recording
-    document = json.loads((folder / "recording.json").read_text())
-    camera = document["camera"]
-    numbers = ",".join(str(camera[name]) for name in ("fx", "fy", "cx", "cy"))
-    scale = str(document["depth_scale"])
-    arguments = ["predict", str(folder), "--camera", numbers, "--depth-scale", scale, "--json"]
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, ["predict", str(folder), "--json"])
     assert result.exit_code == 0, result.output
-    assert len(json.loads(result.stdout)["poses"]) == 6
+    poses = json.loads(result.stdout)["poses"]
+    recorded = read_predictions(folder / "predictions_right.txt")
+    assert len(poses) == 6
+    np.testing.assert_allclose(poses[0]["joints_uvd"], recorded[0], atol=0.01)  # The first one is not smoothed.
 
 
 def test_in_real_time_a_frame_is_used_or_dropped(recording):
@@ -79,10 +81,12 @@ def test_both_hands_a_video_and_a_file_for_the_viewer(recording, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--source", "webcam"), "realsense.*Received: .*webcam"),
+        (("--source", "webcam"), "realsense.*rendered.*Received: .*webcam"),
+        (("--source", "rendered", "--facing"), "add --hand both"),
+        (("--source", "rendered", "--video", "hand.avi"), "ends in .gif or .mp4"),
         (("--source", "folder:nowhere", "--camera", "sr305"), "nowhere"),
         (("--source", "rendered", "--depth-scale", -1), "`depth_scale` must be a positive number"),
-        (("--source", "rendered", "--camera", "1,2,3"), "fx,fy,cx,cy,width,height in px. Received: '1,2,3'"),
+        (("--source", "rendered", "--camera", "1,2,3"), "fx,fy,cx,cy,width,height in px. Received: '1,2,3': 3 numbers"),
     ],
 )
 def test_wrong_options_are_one_error(arguments, message, tmp_path):
@@ -100,3 +104,31 @@ def test_the_default_camera_of_the_rendered_hand_can_be_changed(tmp_path):
     )  # fmt: skip
     camera = json.loads((folder / "recording.json").read_text())["camera"]
     assert camera["fx"] == CAMERAS["icvl"].fx
+
+
+@pytest.mark.parametrize("end", ["SIGINT", "SIGTERM"])
+def test_a_run_that_is_ended_has_whole_files(end, tmp_path):
+    command = [sys.executable, "-m", "keras_handpose", "live", "--source", "rendered", "--viewer", "none"]
+    process = subprocess.Popen(
+        [*command, "--record", str(tmp_path / "mine"), "--video", str(tmp_path / "hand.gif")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (tmp_path / "mine" / "frame_000003.png").is_file():
+        sleep(0.05)
+    process.send_signal(getattr(signal, end))
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    listed = json.loads((tmp_path / "mine" / "recording.json").read_text())["frames"]
+    assert len(listed) == len(read_predictions(tmp_path / "mine" / "predictions_right.txt")) >= 4
+    assert (tmp_path / "hand.gif").stat().st_size > 1000 and "frames" in said and "Wrote" in errors
+
+
+def test_a_run_without_poses_ends_and_leaves_nothing(tmp_path):
+    said = run(
+        "--source", "rendered", "--viewer", "none", "--seconds", 0.5, "--latency-budget", 0.01, "--json",
+        "--record", tmp_path / "mine",
+    )  # fmt: skip
+    assert json.loads(said)["frames"] == 0
+    assert not list((tmp_path / "mine").iterdir())

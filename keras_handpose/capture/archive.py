@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,7 +23,11 @@ from keras_handpose.preprocessing import check_depth
 __all__ = ["ArchiveSource", "write_archive"]
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_DAMAGE = (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
+# What NumPy, zipfile and the decoders raise for damaged or hostile files.
+_DAMAGE = (
+    *(ValueError, TypeError, EOFError, OSError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
+)
 
 
 class ArchiveSource:
@@ -156,13 +162,15 @@ def write_archive(path: str | os.PathLike, frames: Iterable[CapturedFrame]) -> N
         )
     arrays = {"depth": np.stack([frame.depth for frame in frames])}
     first = frames[0]
+    check_depth(first.depth, camera=first.camera)
     if first.camera is not None:
-        check_depth(first.depth, camera=first.camera)
         arrays["camera"] = np.array([first.camera.fx, first.camera.fy, first.camera.cx, first.camera.cy])
     if first.depth_scale is not None:
         arrays["depth_scale"] = np.array(first.depth_scale)
     if first.time is not None:
-        arrays["times"] = np.array([frame.time for frame in frames])
+        arrays["times"] = np.array([frame.time for frame in frames], np.float64)
+        if not (np.diff(arrays["times"]) > 0).all():
+            raise ValueError("The frames' times must increase from frame to frame. Received: some that do not.")
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
 

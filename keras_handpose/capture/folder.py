@@ -142,13 +142,22 @@ class _Recording:
                     raise ValueError(f"`file` must name a file. Received: {file!r}.")
             require_inside(files, listed_in=path)
             return cls(
-                camera=Camera(**_part(values["camera"], [field.name for field in fields(Camera)], "camera")),
+                camera=_camera(_part(values["camera"], [field.name for field in fields(Camera)], "camera")),
                 depth_scale=_number(values["depth_scale"], "depth_scale", above=0.0),
                 files=files,
                 times=None if all(time is None for time in times) else _increasing(times),
             )
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path} is not a recording's list of frames, or it is damaged. {error}") from error
+
+
+def _camera(values: dict[str, Any]) -> Camera:
+    for name, kinds in (("width", int), ("height", int), ("name", str), ("nominal", bool)):
+        if type(values[name]) is not kinds:
+            raise ValueError(f"`{name}` of the camera must be of type {kinds.__name__}. Received: {values[name]!r}.")
+    for name in ("fx", "fy", "cx", "cy"):
+        _number(values[name], name)
+    return Camera(**values)
 
 
 def _list(values: Any) -> list[Any]:

@@ -25,6 +25,7 @@ __all__ = [
     "depth_modes",
     "depth_scale_of",
     "has_depth",
+    "keep_for_ever",
     "load_librealsense",
 ]
 
@@ -143,6 +144,13 @@ class DepthPipeline:
                     return None
                 raise
 
+    def abandon(self) -> None:
+        """Leave a recording where it is: librealsense crashes at times where one is stopped before its end."""
+        with self._stopping:
+            pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            keep_for_ever(pipeline)
+
     def stop(self) -> None:
         """Stop, also while another thread waits, and let go of the device. Stopping twice does no harm."""
         with self._stopping:
@@ -209,6 +217,11 @@ class Clock:
 def has_depth(device: rs.device) -> bool:
     """Say whether a device has a depth sensor. Nothing else of it is looked at."""
     return any(sensor.is_depth_sensor() for sensor in device.query_sensors())
+
+
+def keep_for_ever(thing: object) -> None:
+    """Keep an object from being taken down, also at the end of the process."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def depth_scale_of(device: rs.device) -> float:

@@ -10,9 +10,10 @@ from keras_handpose.capture.folder import FolderSource
 from keras_handpose.capture.frame_source import FrameSource
 from keras_handpose.capture.realsense import RealSenseRecording, RealSenseSource
 
-__all__ = ["open_capture"]
+__all__ = ["SOURCES", "open_capture"]
 
-_KINDS = ("realsense", "realsense:SERIAL", "folder:PATH", "recording:FILE", "npz:FILE")
+SOURCES = ("realsense", "realsense:SERIAL", "folder:PATH", "recording:FILE", "npz:FILE")
+"""What `open_capture` opens."""
 
 
 def open_capture(
@@ -66,7 +67,7 @@ def open_capture(
         if kind == "npz":
             return ArchiveSource(place, camera, depth_scale=depth_scale, rate=rate)
         return FolderSource(place, camera, depth_scale=depth_scale, format=format, rate=rate)
-    raise ValueError(f"A source is one of {', '.join(_KINDS)}. Received: {source!r}.")
+    raise ValueError(f"A source is one of {', '.join(SOURCES)}. Received: {source!r}.")
 
 
 def _refuse(source: str, **options: object) -> None:

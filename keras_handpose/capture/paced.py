@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
-from time import perf_counter, sleep
+from time import perf_counter
 
 from keras_handpose.capture.frame_source import CapturedFrame, FrameSource
 
@@ -42,6 +43,7 @@ class Paced:
             raise ValueError(f"`rate` must be a positive number of frames per second. Received: {rate}.")
         self.camera, self.depth_scale = source.camera, source.depth_scale
         self._source, self._rate = source, rate
+        self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[CapturedFrame]:
         start = first = None
@@ -51,10 +53,11 @@ class Paced:
             if start is None:
                 start, first = perf_counter(), frame.time
             wait = start + (frame.time - first) - perf_counter()
-            if wait > 0:
-                sleep(wait)
+            if wait > 0 and self._closed.wait(min(wait, threading.TIMEOUT_MAX)):
+                return
             yield frame
 
     def close(self) -> None:
-        """Close the source."""
+        """Close the source, also while somebody waits for the next frame."""
+        self._closed.set()
         self._source.close()

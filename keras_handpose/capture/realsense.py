@@ -19,6 +19,7 @@ from keras_handpose.capture.librealsense import (
     depth_modes,
     depth_scale_of,
     has_depth,
+    keep_for_ever,
     load_librealsense,
 )
 
@@ -32,7 +33,6 @@ _logger = logging.getLogger("keras_handpose")
 _RETRY = 0.5  # Seconds between looks whether a lost camera is there again.
 _HEADS = {".bag": b"#ROSBAG V2.0\n", ".db3": b"SQLite format 3\0"}
 _STUCK = 5.0  # Seconds without a frame of a recording that has not ended.
-_CUT_SHORT: list[tuple[rs.playback, rs.pipeline | None]] = []  # Recordings closed before their end, to be kept.
 _MISSING_END = 0.5  # Seconds at a recording's end without frames, from which on it counts as damaged.
 _CHECKS = (
     "Check the cable and that it is in a USB 3 port, that you may use the camera (on Linux: librealsense's udev "
@@ -150,8 +150,11 @@ class RealSenseSource:
 
     def _start(self) -> DepthPipeline:
         rs = self._rs
-        self._device = device = self._given or self._find()
-        name = device.get_info(rs.camera_info.name)
+        try:
+            self._device = device = self._given or self._find()
+            name = device.get_info(rs.camera_info.name)
+        except RuntimeError as error:
+            raise OSError(f"RealSense cameras cannot be looked for: {error}. {_CHECKS}") from error
         if not has_depth(device):
             raise ValueError(f"A camera with a depth sensor is needed. Received: {name}.")
         try:
@@ -287,7 +290,6 @@ class RealSenseRecording:
             raise ValueError(f"{path} cannot be played: {error}.{colour}") from error
         self._pipeline.warn_of_distortion()
         self.camera, self.depth_scale = self._pipeline.camera, scale
-        self._held: rs.pipeline | None = pipeline
         self._stopped = rs.playback_status.stopped
         self._closed = threading.Event()
 
@@ -315,13 +317,12 @@ class RealSenseRecording:
                 raise ValueError(f"{self._path} is damaged: no frame comes, and no end, after {position:.1f} s.")
 
     def close(self) -> None:
-        """Let go of the file. Closing it twice does no harm."""
+        """Stop, and let go of the file if all of it was played. Closing it twice does no harm."""
         self._closed.set()
         playback, self._playback = self._playback, None
         if playback is not None and playback.current_status() != self._stopped:
-            # librealsense may crash where a recording is taken down while its threads play.
-            _CUT_SHORT.append((playback, self._held))
-        self._held = None
+            self._pipeline.abandon()
+            keep_for_ever(playback)
         self._pipeline.stop()
 
     def _require_end(self, position: float, duration: float) -> None:

@@ -30,10 +30,11 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
         return CAMERAS[text]
     expected = "fx,fy,cx,cy" if shape else "fx,fy,cx,cy,width,height"
     try:
-        fx, fy, cx, cy, *size = map(float, text.split(","))
+        numbers = [float(number) for number in text.split(",")]
+        if len(numbers) != (4 if shape else 6):
+            raise ValueError(f"{len(numbers)} number{'s' * (len(numbers) > 1)}")
+        fx, fy, cx, cy, *size = numbers
         width, height = shape[::-1] if shape else map(int, size)
-        if shape and size:
-            raise ValueError(f"{len(size) + 4} numbers")
         return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
     except (ValueError, OverflowError) as error:
         raise ValueError(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,7 +20,7 @@ from keras_handpose.cli.output import messages, results, silent_runtimes, to_jso
 
 if TYPE_CHECKING:
     from keras_handpose.capture import CapturedFrame, FrameSource
-    from keras_handpose.estimator import Pose, StreamStatistics
+    from keras_handpose.estimator import Pose, Stream, StreamStatistics
     from keras_handpose.live import Viewer
 
 __all__ = ["live"]
@@ -61,7 +65,9 @@ def live(
     video_width: Annotated[
         int | None, typer.Option(help="Width of the video in px.", min=2, show_default="the frames'")
     ] = None,
-    record: Annotated[Path | None, typer.Option(help="Folder for the frames and the poses in them.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Folder for the frames and the poses in them, as they are shown.")
+    ] = None,
     smooth: Annotated[bool, typer.Option(help="Smooth the joints with a One-Euro filter.")] = True,
     latency_budget: Annotated[
         float | None, typer.Option(help="Drop frames that are older than this, in ms.", min=0.001)
@@ -76,12 +82,18 @@ def live(
 ) -> None:
     """Follow a hand before a camera, and show its skeleton as it moves. Ctrl+C ends it.
 
-    What a viewer, a video or a recording cannot take in time is dropped, as are frames that come while the network
-    runs; nothing is queued. With --no-realtime every frame of a file is used.
+    Frames that come while the network runs, or while something that shows or records them is not ready, are dropped;
+    nothing is queued. With --no-realtime every frame of a file is used.
     """
     from keras_handpose.live import Recorder, watch
 
+    if facing and hand != "both":
+        raise ValueError(f"`--facing` is for two hands: add --hand both. Received: --hand {hand}.")
+    started = time() - 1.0
     with ExitStack() as stack:
+        # What is written comes first: nothing is opened in vain, and nothing is overwritten.
+        recorder = None if record is None else stack.enter_context(Recorder(record))
+        viewers = _viewers(stack, viewer, rrd=rrd, video=video, video_width=video_width)
         with messages.status("Opening the source"):
             frame_source = _open(source, camera, depth_scale, format=format, rate=rate, align_to=align_to, hand=hand)
         stack.callback(frame_source.close)
@@ -95,8 +107,6 @@ def live(
                 engine=None if engine == "auto" else engine,
                 threads=threads,
             )
-        viewers = _viewers(viewer, rrd=rrd, video=video, video_width=video_width)
-        recorder = None if record is None else Recorder(record)
         if realtime and not frame_source.live:
             from keras_handpose.capture import Paced
 
@@ -107,14 +117,35 @@ def live(
             latency_budget=None if latency_budget is None else latency_budget / 1000,
             rate=rate or 30.0,
         )
-        statistics = watch(stream, viewers=viewers, recorder=recorder, frames=frames, seconds=seconds)
+        with _closed_by_signals(stream):
+            statistics = watch(stream, viewers=viewers, recorder=recorder, frames=frames, seconds=seconds)
     if json:
         typer.echo(to_json({name: value if value == value else None for name, value in asdict(statistics).items()}))
     else:
-        results.print(statistics.describe(), highlight=False)
+        results.print(statistics.describe(), highlight=False, soft_wrap=True)
     for path in (rrd, video, record):
-        if path is not None and path.exists():
+        if path is not None and path.exists() and path.stat().st_mtime >= started:
             messages.print(f"Wrote {path}", highlight=False, markup=False)
+
+
+@contextmanager
+def _closed_by_signals(stream: Stream) -> Iterator[None]:
+    """End a stream after the frame that it is at, so that files become whole: with Ctrl+C, also where the terminal is
+    closed or the process is asked to end. Ctrl+C again ends at once."""
+
+    def close(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stream.close()
+
+    ends = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        ends = []  # Only the main thread may say what signals do.
+    before = {end: signal.signal(end, close) for end in ends}
+    try:
+        yield
+    finally:
+        for end, handler in before.items():
+            signal.signal(end, handler)
 
 
 def _open(
@@ -133,8 +164,10 @@ def _open(
         given = {} if camera is None else {"camera": camera_of(camera)}
         given |= {} if depth_scale is None else {"depth_scale": depth_scale}
         return RenderedMotion(rate=rate or 30.0, hand="left" if hand == "left" else "right", **given)
-    from keras_handpose.capture import open_capture
+    from keras_handpose.capture import SOURCES, open_capture
 
+    if source.partition(":")[0] not in {name.partition(":")[0] for name in SOURCES}:
+        raise ValueError(f"`--source` must be one of {', '.join(SOURCES)}, rendered. Received: {source!r}.")
     known = None if camera is None else camera_of(camera)
     return open_capture(source, camera=known, depth_scale=depth_scale, format=format, rate=rate, align_to=align_to)
 
@@ -147,24 +180,26 @@ def _estimator(weights: str, *, hand: str, facing: bool, **settings):
     return HandPoseEstimator(weights, hand=hand, **settings)
 
 
-def _viewers(viewer: str, *, rrd: Path | None, video: Path | None, video_width: int | None) -> list[Viewer]:
-    """Open viewers; where one cannot be opened, those before it are closed."""
+def _viewers(
+    stack: ExitStack, viewer: str, *, rrd: Path | None, video: Path | None, video_width: int | None
+) -> list[Viewer]:
+    """Open viewers, which the stack closes."""
     from keras_handpose.live import RerunViewer, VideoWriter, WindowViewer
 
     opened: list[Viewer] = []
-    try:
-        if viewer == "rerun" or rrd is not None:
-            opened.append(RerunViewer(spawn=viewer == "rerun", save=rrd))
-        if viewer == "window":
-            opened.append(WindowViewer())
-        if video is not None:
-            opened.append(VideoWriter(video, width=video_width))
-        if messages.is_terminal:
-            opened.append(_StatusLine())
-    except BaseException:
-        for each in opened:
-            each.close()
-        raise
+
+    def add(each: Viewer) -> None:
+        stack.callback(each.close)
+        opened.append(each)
+
+    if video is not None:
+        add(VideoWriter(video, width=video_width))
+    if viewer == "window":
+        add(WindowViewer())
+    if viewer == "rerun" or rrd is not None:
+        add(RerunViewer(spawn=viewer == "rerun", save=rrd))
+    if messages.is_terminal:
+        add(_StatusLine())
     return opened
 
 

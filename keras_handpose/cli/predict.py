@@ -27,6 +27,7 @@ from keras_handpose.files import whole_file
 if TYPE_CHECKING:
     import numpy as np
 
+    from keras_handpose.capture import FolderSource
     from keras_handpose.estimator import Pose
 
 __all__ = ["predict"]
@@ -34,8 +35,14 @@ __all__ = ["predict"]
 
 def predict(
     frames: Annotated[Path, typer.Argument(help="A depth frame's file, or a folder of them.")],
-    camera: Annotated[str, typer.Option(help="A camera's name, or fx,fy,cx,cy in px.")],
-    depth_scale: Annotated[float, typer.Option(help="Millimetres in one unit of the frames.")] = 1.0,
+    camera: Annotated[
+        str | None,
+        typer.Option(help="A camera's name, or fx,fy,cx,cy in px.", show_default="what a recording says"),
+    ] = None,
+    depth_scale: Annotated[
+        float | None,
+        typer.Option(help="Millimetres in one unit of the frames.", show_default="what a recording says, or 1"),
+    ] = None,
     weights: Annotated[
         str, typer.Option(help="A preset's name, a .weights.h5 file beside its record, or an exported file.")
     ] = "msra",
@@ -60,12 +67,19 @@ def predict(
     from keras_handpose.preprocessing import list_depth_files, read_depth
 
     files = list_depth_files(frames, format=format) if frames.is_dir() else [frames]
+    recording = _recording(frames)
+    if camera is None and recording is None:
+        raise ValueError(
+            f"`--camera` is needed: {frames} is no recording of `keras-handpose live`, which knows its camera."
+        )
+    if depth_scale is None:
+        depth_scale = recording.depth_scale if recording else 1.0
     shape = _first_shape(files, format)
     if shape is not None:
         with messages.status("Loading the network"), silent_runtimes():
             estimator = HandPoseEstimator(
                 weights,
-                camera=camera_of(camera, shape=shape),
+                camera=camera_of(camera, shape=shape) if camera else recording.camera,
                 engine=engine,
                 threads=threads,
                 hand=hand,
@@ -97,6 +111,13 @@ def predict(
         report_error(f"{file.name}: {error}")
     if failures:
         raise typer.Exit(1 if frames.is_dir() else 2)
+
+
+def _recording(frames: Path) -> FolderSource | None:
+    """Return the recording that a folder is, if it is one."""
+    from keras_handpose.capture import RECORDING_FILE, FolderSource
+
+    return FolderSource(frames) if (frames / RECORDING_FILE).is_file() else None
 
 
 def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:

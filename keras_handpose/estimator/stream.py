@@ -50,12 +50,11 @@ class StreamStatistics:
         """Say it in a line."""
         if not self.frames:
             return f"no frames, {self.dropped:,} dropped"
+        frames = "1 frame" if self.frames == 1 else f"{self.frames:,} frames"
         late = f", {self.late:,} late" if self.late else ""
+        rate = f"{self.rate:.1f} frames/s; " if math.isfinite(self.rate) else ""
         latency = f"{self.latency_p50_ms:.1f} ms (p99 {self.latency_p99_ms:.1f}, max {self.latency_max_ms:.1f})"
-        return (
-            f"{self.frames:,} frames, {self.dropped:,} dropped{late}, a hand in {self.found:,}; "
-            f"{self.rate:.1f} frames/s; latency {latency}"
-        )
+        return f"{frames}, {self.dropped:,} dropped{late}, a hand in {self.found:,}; {rate}latency {latency}"
 
     __str__ = describe
 
@@ -157,6 +156,10 @@ class Stream(Iterator[T], Generic[T]):
         if self._newest is not None:
             self._newest.close()
         self._items = iter(())
+
+    def __del__(self) -> None:
+        if getattr(self, "_newest", None) is not None:  # Whoever leaves a loop early need not close the stream.
+            self._newest.close()
 
     def __enter__(self) -> Stream[T]:
         return self

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from keras_handpose.estimator import Pose, Stream, StreamStatistics
@@ -37,25 +37,31 @@ def watch(
         The stream's statistics at the end.
 
     Raises:
+        ValueError: ``frames`` is not positive.
         OSError: The source, a viewer or the recorder failed. What was recorded before is kept.
     """
-    start = perf_counter()
+    if frames is not None and frames < 1:
+        raise ValueError(f"`frames` must be at least 1. Received: {frames}.")
     with ExitStack() as stack:
         if recorder is not None:
             stack.callback(recorder.close)
         for viewer in viewers:
             stack.callback(viewer.close)
         stack.callback(stream.close)
+        if seconds is not None:
+            clock = threading.Timer(seconds, stream.close)  # Also where no pose comes.
+            clock.daemon = True
+            clock.start()
+            stack.callback(clock.cancel)
         try:
-            for found in stream:
+            for number, found in enumerate(stream, start=1):
                 poses = (found,) if isinstance(found, Pose) else found
                 statistics = stream.statistics
                 for viewer in viewers:
                     viewer.show(stream.frame, poses, statistics)
                 if recorder is not None:
                     recorder.add(stream.frame, poses)
-                enough = statistics.frames == frames or (seconds is not None and perf_counter() - start >= seconds)
-                if enough or not all(viewer.open for viewer in viewers):
+                if number == frames or not all(viewer.open for viewer in viewers):
                     break
         except KeyboardInterrupt:
             pass  # The usual end of a camera.

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -19,8 +20,8 @@ from keras_handpose.datasets.pngs import write_png
 from keras_handpose.estimator import Pose
 from keras_handpose.evaluation import write_predictions
 from keras_handpose.files import whole_file
+from keras_handpose.live.viewer import scale_of
 from keras_handpose.preprocessing import check_depth
-from keras_handpose.records import write_object
 
 __all__ = ["POSES_FILE", "Recorder"]
 
@@ -29,7 +30,7 @@ POSES_FILE = "poses.jsonl"
 
 _WAITING = 16  # Frames that wait to be written at most; then whoever adds one waits.
 _EVERY = 5.0  # Seconds after which the list of frames is written anew: what a killed process loses.
-_SCALE_OF_FLOATS = 0.25  # mm. 16 bits of it reach to 16 m.
+_SCALE_OF_OTHERS = 0.25  # mm in a unit for frames that are not of 16 bits; these reach to 16 m.
 
 
 class Recorder:
@@ -37,8 +38,8 @@ class Recorder:
 
     A recording is a folder of 16-bit PNG files, for ``keras-handpose predict`` and `FolderSource`, with their camera,
     scale and times in ``recording.json``, the poses in ``poses.jsonl``, and for ``keras-handpose evaluate`` the joints
-    in ``predictions_right.txt`` or ``predictions_left.txt`` once it is closed. Frames of integers are kept as they
-    are, those of floats to 0.25 mm. A process that is killed loses the last seconds.
+    in ``predictions_right.txt`` or ``predictions_left.txt`` once it is closed. Frames of 16 bits are kept as
+    they are, others to 0.25 mm. A process that is killed loses the last seconds.
 
     Args:
         folder: Where to write; it is made where it does not exist.
@@ -61,6 +62,8 @@ class Recorder:
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise FileExistsError(f"A recording is a folder. Received: the file {self.folder}.")
         self.folder.mkdir(parents=True, exist_ok=True)
         if any(self.folder.iterdir()):
             raise FileExistsError(
@@ -68,9 +71,11 @@ class Recorder:
             )
         self._settings: dict[str, Any] = {}
         self._files: list[dict[str, Any]] = []
-        self._joints_uvd: dict[str, list[np.ndarray]] = {}
+        self._joints_uvd: dict[str, dict[int, np.ndarray]] = {}
+        self._last_time: float | None = None
         self._poses = (self.folder / POSES_FILE).open("w", encoding="utf-8")
         self._error: Exception | None = None
+        self._closed = False
         self._waiting: queue.Queue[tuple[np.ndarray, float | None, tuple[Pose, ...]] | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
         self._thread.start()
@@ -78,17 +83,27 @@ class Recorder:
     def add(self, frame: CapturedFrame, poses: Sequence[Pose]) -> None:
         """Record a frame and the poses in it. It is written a little later.
 
+        Times that do not increase become those of a millisecond later; if the first frame has none, none is kept.
+
         Raises:
             OSError: A frame could not be written.
-            ValueError: The frame is of another camera or scale than the first.
+            TypeError, ValueError: The frame is not a depth frame, does not say its camera, or is of another camera or
+                scale than the first; or the recorder is closed.
         """
-        if self._error is not None:
-            raise self._error
-        scale = float(frame.depth_scale or poses[0].depth_scale)
-        depth = check_depth(frame.depth, depth_scale=scale)
+        if self._closed:
+            raise ValueError(f"The recording {self.folder} is closed. Make a new Recorder.")
+        self._raise()
+        camera = frame.camera or (poses[0].camera if poses else None)
+        if camera is None:
+            raise ValueError("A frame without a pose must say which camera took it. Received: a frame without either.")
+        scale = float(scale_of(frame, tuple(poses)))
+        depth = check_depth(frame.depth, depth_scale=scale, camera=camera)
+        if np.shares_memory(depth, frame.depth):
+            depth = depth.copy()  # It is written later, and sources may use their memory again.
+        in_16_bits = np.asarray(frame.depth).dtype in (np.uint16, np.int16)
         settings = {
-            "camera": asdict(frame.camera or poses[0].camera),
-            "depth_scale": _SCALE_OF_FLOATS if np.asarray(frame.depth).dtype.kind == "f" else scale,
+            "camera": {name: _plain(value) for name, value in asdict(camera).items()},
+            "depth_scale": scale if in_16_bits else _SCALE_OF_OTHERS,
         }
         self._settings = self._settings or settings
         if settings != self._settings:
@@ -101,17 +116,23 @@ class Recorder:
         Raises:
             OSError: A frame could not be written.
         """
-        if self._poses.closed:
+        if self._closed:
             return
+        self._closed = True
         self._waiting.put(None)
         self._thread.join()
-        self._poses.close()
+        with suppress(OSError):  # Of a full disk, which is raised below.
+            self._poses.close()
+        if not self._files:  # Nothing was recorded: the folder can be used again.
+            (self.folder / POSES_FILE).unlink(missing_ok=True)
+            return self._raise()
         self._write_list()
+        files = [frame["file"] for frame in self._files]
         for hand, joints_uvd in self._joints_uvd.items():
-            files = [frame["file"] for frame in self._files]
-            write_predictions(self.folder / f"predictions_{hand}.txt", np.stack(joints_uvd), image_paths=files)
-        if self._error is not None:
-            raise self._error
+            nowhere = np.full_like(next(iter(joints_uvd.values())), np.nan)
+            rows = np.stack([joints_uvd.get(i, nowhere) for i in range(len(files))])
+            write_predictions(self.folder / f"predictions_{hand}.txt", rows, image_paths=files)
+        self._raise()
 
     def __enter__(self) -> Recorder:
         return self
@@ -119,32 +140,53 @@ class Recorder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
     def _write_all(self) -> None:
-        written = monotonic()
+        due = monotonic() + _EVERY
         while (item := self._waiting.get()) is not None:
             try:
                 if self._error is None:  # Afterwards nothing is written, but nobody waits either.
                     self._write(*item)
-                    if monotonic() - written > _EVERY:
+                    start = monotonic()
+                    if start >= due:
                         self._write_list()
-                        written = monotonic()
+                        due = monotonic() + max(_EVERY, 100 * (monotonic() - start))
             except Exception as error:  # It is raised where frames are added.
                 self._error = error
             finally:
                 self._waiting.task_done()
 
     def _write(self, depth: np.ndarray, time: float | None, poses: Sequence[Pose]) -> None:
-        file = f"frame_{len(self._files):06d}.png"
+        number = len(self._files)
+        file = f"frame_{number:06d}.png"
         write_png(self.folder / file, depth, depth_scale=self._settings["depth_scale"])
-        place = {"file": file, "time": None if time is None else round(time, 6)}
+        place = {"file": file, "time": self._increasing(time)}
         lines = [json.dumps({**place, **pose.to_dict()}, allow_nan=False) + "\n" for pose in poses]
         self._poses.write("".join(lines))
         self._poses.flush()
         for pose in poses:
-            self._joints_uvd.setdefault(pose.hand, []).append(pose.joints_uvd)
+            self._joints_uvd.setdefault(pose.hand, {})[number] = pose.joints_uvd
         self._files.append(place)
+
+    def _increasing(self, time: float | None) -> float | None:
+        """Return a time to a microsecond, after the last one."""
+        last, first = self._last_time, not self._files
+        if first or last is None:
+            time = None if time is None or not first else round(float(time), 6)
+        else:
+            time = last if time is None else round(float(time), 6)
+            time = time if time > last else round(last + 0.001, 6)
+        self._last_time = time
+        return time
 
     def _write_list(self) -> None:
         with whole_file(self.folder / RECORDING_FILE) as partial:
             document = {"format_version": 1, **self._settings, "frames": self._files}
-            partial.write_text(write_object(document), encoding="utf-8")
+            partial.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

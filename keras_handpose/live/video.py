@@ -105,7 +105,7 @@ class VideoWriter:
                 height, width = image.shape[:2]
                 self._encoder = self._new_encoder(self._partial, (width, height), self._rate)
             self._encoder.add(image, slot)
-        except BaseException as error:
+        except Exception as error:  # Ctrl+C ends a video, and does not undo it.
             self._discard(error)
             raise
         self._next_slot = slot + 1
@@ -138,9 +138,11 @@ class VideoWriter:
 
     def _discard(self, error: BaseException) -> None:
         self._closed = True
-        if self._encoder is not None:
-            self._encoder.release()
-        self._file.__exit__(type(error), error, error.__traceback__)
+        try:
+            if self._encoder is not None:
+                self._encoder.release()
+        finally:
+            self._file.__exit__(type(error), error, error.__traceback__)
 
 
 class _Encoder(Protocol):

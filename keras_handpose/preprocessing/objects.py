@@ -127,7 +127,7 @@ def _grow(depth: np.ndarray, camera: Camera, centre_xyz: np.ndarray, reach: floa
         if not length > 0:
             raise ValueError(f"`{name}` must be a positive number of mm. Received: {name}={length}.")
     x, y, z = HandCube(centre_xyz=centre_xyz, size=reach).centre_xyz
-    stride = max(1, int(PITCH * min(camera.fx, camera.fy) / z))
+    stride = max(1, min(int(PITCH * min(camera.fx, camera.fy) / z), *depth.shape))
     rows, columns = (np.minimum(np.arange(0, n, stride) + stride // 2, n - 1) for n in depth.shape)
     d = depth.take(rows, axis=0).take(columns, axis=1).astype(np.float32, copy=False)
     across, down = np.float32((columns - camera.cx) / camera.fx), np.float32((rows - camera.cy) / camera.fy)[:, None]

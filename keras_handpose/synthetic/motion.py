@@ -117,7 +117,8 @@ class RenderedMotion:
         self._shape = sample_shapes(1, rng)
         self.wall = bool(rng.random() < _WALLS) if wall is None else wall
         self._knuckle = self._shape.roots[0, 2]  # The middle MCP joint in the hand's frame.
-        self._room = _Room(camera if hand == "right" else camera.mirrored(), distance, self._reach())
+        view = camera if hand == "right" else camera.mirrored()
+        self._room = _Room(view, distance, self._reach(), farthest=_LARGEST * self.depth_scale)
         self._plane = self._room.wall_behind(rng) if self.wall else None
         # Targets and hands are made anew where they were forgotten: a motion without end needs no more memory.
         self._target = lru_cache(64)(self._draw_target)
@@ -230,14 +231,20 @@ class _Room:
         camera: The camera.
         distance: Least and greatest distance in mm.
         reach: Radius of the ball in mm.
+        farthest: Where depth ends in mm.
     """
 
-    def __init__(self, camera: Camera, distance: tuple[float, float], reach: float) -> None:
+    def __init__(self, camera: Camera, distance: tuple[float, float], reach: float, *, farthest: float) -> None:
         edges = np.array([[-camera.cx, camera.width - 1 - camera.cx], [-camera.cy, camera.height - 1 - camera.cy]])
         slopes = edges / [[camera.fx], [camera.fy]]
         # The planes through the frame's edges, moved inwards by the radius: x = slope z -+ margin.
         self._slopes, self._margins = slopes, reach * np.hypot(1.0, slopes) * [1.0, -1.0]
-        nearest = float((-np.diff(self._margins) / np.diff(slopes)).max())
+        with np.errstate(divide="ignore"):
+            nearest = float((-np.diff(self._margins) / np.diff(slopes)).max())
+        if not nearest < farthest:
+            raise ValueError(
+                f"`camera` must see a whole hand at less than {farthest:.0f} mm, where depth ends. Received: {camera}."
+            )
         self._near = max(distance[0], nearest)
         self._far = max(distance[1], self._near)
         self._reach = reach

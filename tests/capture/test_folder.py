@@ -164,7 +164,7 @@ def frames_of(*files: object, times=None) -> list[dict]:
         ({"camera": None}, "`camera`: A record must be a JSON object"),
         ({"camera": {**asdict(CAMERA), "f": 1}}, "`camera`: .*unknown keys: f"),
         ({"camera": {**asdict(CAMERA), "fx": 0}}, "`fx` and `fy` must be positive"),
-        ({"camera": {**asdict(CAMERA), "fx": "10"}}, "must be real number, not str"),
+        ({"camera": {**asdict(CAMERA), "fx": "10"}}, "`fx` must be a number. Received: '10'"),
         ({"camera": {**asdict(CAMERA), "fx": 10**400}}, "int too large"),
         ({"depth_scale": 0}, "`depth_scale` must be a number above 0"),
         ({"depth_scale": True}, "`depth_scale` must be a number above 0"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from time import sleep
 
 import numpy as np
 import pytest
 
 from keras_handpose.cameras import CAMERAS
-from keras_handpose.capture import CapturedFrame
+from keras_handpose.capture import CapturedFrame, FolderSource
 from keras_handpose.estimator import Pose
 from keras_handpose.evaluation import read_predictions
 from keras_handpose.live import Recorder
@@ -125,7 +126,41 @@ def test_a_killed_process_loses_no_more_than_the_last_seconds(tmp_path, monkeypa
     for _ in range(5):
         recorder.add(frame, (pose_at(400),))
     recorder._waiting.join()
+    sleep(0.3)  # The list is not written so often that it would hold up frames.
+    recorder.add(frame, (pose_at(400),))
+    recorder._waiting.join()
     listed = json.loads((tmp_path / "mine" / "recording.json").read_text())["frames"]  # It was not closed.
-    assert len(listed) == 5
-    assert len((tmp_path / "mine" / "poses.jsonl").read_text().splitlines()) == 5
+    assert len(listed) == 6
+    assert len((tmp_path / "mine" / "poses.jsonl").read_text().splitlines()) == 6
     recorder.close()
+
+
+def test_times_are_made_to_increase_and_memory_that_is_used_again_does_no_harm(tmp_path):
+    again = np.zeros(CAMERA.shape, np.uint16)
+    with Recorder(tmp_path) as recorder:
+        for i, time in enumerate((5.0, 5.0, None, 4.0, 6.0)):
+            again[:] = 400 + i
+            recorder.add(frame_of(again, 1.0, time), (pose_at(400),))
+    frames = list(FolderSource(tmp_path))
+    assert [frame.time for frame in frames] == [5.0, 5.001, 5.002, 5.003, 6.0]
+    assert [int(frame.depth[0, 0]) for frame in frames] == [400, 401, 402, 403, 404]
+
+
+def test_frames_with_no_or_other_poses_have_their_lines(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        for poses in ((), (pose_at(400),), (pose_at(410, hand="left"),)):
+            recorder.add(frame_of(np.full(CAMERA.shape, 70000, np.uint32), 0.125), poses)
+        with pytest.raises(ValueError, match="must say which camera"):
+            recorder.add(CapturedFrame(np.zeros(CAMERA.shape, np.uint16), None), ())
+    with pytest.raises(ValueError, match="is closed"):
+        recorder.add(frame_of(np.zeros(CAMERA.shape, np.uint16), 1.0), ())
+    for hand, known in (("right", [False, True, False]), ("left", [False, False, True])):
+        joints = read_predictions(tmp_path / f"predictions_{hand}.txt")
+        assert np.isfinite(joints).all(axis=(1, 2)).tolist() == known
+    assert [frame.depth.max() * frame.depth_scale for frame in FolderSource(tmp_path)] == [8750] * 3
+
+
+def test_nothing_recorded_leaves_nothing(tmp_path):
+    Recorder(tmp_path / "mine").close()
+    assert not list((tmp_path / "mine").iterdir())
+    Recorder(tmp_path / "mine").close()

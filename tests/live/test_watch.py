@@ -68,6 +68,21 @@ def test_it_ends_after_frames_seconds_or_when_a_viewer_is_closed():
     start = perf_counter()
     watch(stream_of(endless()), seconds=0.1)
     assert 0.1 <= perf_counter() - start < 3
+    stream = stream_of(endless())
+    next(stream)
+    assert watch(stream, frames=2).frames == 3
+    with pytest.raises(ValueError, match="at least 1. Received: 0"):
+        watch(stream_of(endless()), frames=0)
+
+
+def test_a_silent_camera_does_not_keep_it_from_ending():
+    def silent():
+        yield PALM
+        sleep(3)
+
+    start = perf_counter()
+    assert watch(stream_of(silent(), newest=True), seconds=0.2).frames == 1
+    assert perf_counter() - start < 2.5
 
 
 def test_interrupting_is_an_end_and_an_error_is_not(tmp_path):
