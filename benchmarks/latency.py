@@ -250,9 +250,11 @@ def peak(path: Path, mmacs: float, threads: int) -> float:
 
 def example_frame() -> np.ndarray:
     """Render a hand in front of the camera, uint16 mm."""
-    from keras_handpose.synthetic import render_spheres, sample_scenes
+    from keras_handpose.synthetic import Ingredients, render_spheres, sample_scenes
 
-    scenes = sample_scenes(16, np.random.default_rng(0), CAMERA, distance=(380.0, 420.0), walls=0.0)
+    scenes = sample_scenes(
+        16, np.random.default_rng(0), CAMERA, distance=(380.0, 420.0), ingredients=Ingredients().alone()
+    )
     frames = (render_spheres(spheres, CAMERA).round().astype(np.uint16) for spheres in scenes.spheres)
     return next(frame for frame in frames if khp.detect_hand(frame, CAMERA).found)
 

@@ -29,7 +29,7 @@ from report import write_report
 
 from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.preprocessing import crop_hand, detect_hand, refine_centre
-from keras_handpose.synthetic import render_spheres, sample_scenes
+from keras_handpose.synthetic import Ingredients, render_spheres, sample_scenes
 
 CUBE, SIZE = 250.0, 128
 
@@ -66,7 +66,7 @@ def main() -> None:
 def example_frame(camera: Camera, background: str) -> np.ndarray:
     """Render an uint16 frame of a hand, before nothing or before a wall that fills the frame, with some speckle."""
     rng = np.random.default_rng(0)
-    scenes = sample_scenes(8, rng, camera, distance=(380.0, 420.0), arms=0.0, walls=0.0)
+    scenes = sample_scenes(8, rng, camera, distance=(380.0, 420.0), ingredients=Ingredients(arms=0.0).alone())
     frames = [render_spheres(spheres, camera) for spheres in scenes.spheres]
     frame = next(frame for frame in frames if detect_hand(frame, camera).found)
     if background == "wall":

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["ICVL16", "MSRA21", "NYU14", "SKELETONS", "Skeleton", "convert_joints", "corresponding_joints"]
+__all__ = ["HAND56", "ICVL16", "MSRA21", "NYU14", "SKELETONS", "Skeleton", "convert_joints", "corresponding_joints"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,5 +204,22 @@ NYU14 = _skeleton(
 )
 """The 14 of NYU's 36 joints on which methods are compared."""
 
-SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (MSRA21, ICVL16, NYU14)}
+HAND56 = _skeleton(
+    "hand56",
+    joints=(
+        *((name, name) for name in (*MSRA21.landmarks, "palm", "wrist_left", "wrist_right")),
+        *(
+            (f"{layout.name}:{joint}", landmark)
+            for layout in (MSRA21, ICVL16)
+            for joint, landmark in zip(layout.joint_names, layout.landmarks, strict=True)
+            if layout is ICVL16 or not joint.endswith("_tip")
+        ),
+    ),
+    fingers={finger: tuple(MSRA21.joint_names[i] for i in chain) for finger, chain in MSRA21.fingers.items()},
+    bones=(("wrist", "thumb_cmc"), *(("wrist", f"{f}_mcp") for f in _LONG_FINGERS)),
+    centre="middle_mcp",
+)
+"""Anatomical joints first, then what MSRA15 and ICVL place elsewhere: a network of these gives any of the others."""
+
+SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (MSRA21, ICVL16, NYU14, HAND56)}
 """Layouts by name."""

@@ -1,7 +1,8 @@
 """The rendered hand: kinematics, surface, exact depth and sensor noise, for labelled frames of any camera.
 
-From the bottom up: `anatomy` (whose hand), `poses` (which joint angles), `kinematics` (where the joints are), `surface`
-(the skin), `rendering` (exact depth), `sensors` (what is reported of it), `scenes` (all of it before a camera),
+From the bottom up: `anatomy` (whose hand), `definitions` and `kinematics` (where the joints are), `poses` (which angles), `surface`
+(the skin), `solids`, `held` and `clutter` (what is in and around it), `views` (from where), `rendering` (exact depth),
+`sensors` (what is reported of it), `scenes` (all of it before a camera),
 `crops` (what a network learns from), `studio` (labelled frames of a camera), `files` (whole datasets on disk),
 `motion` (a hand that moves).
 """
@@ -10,11 +11,11 @@ from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
 from keras_handpose.synthetic.crops import RIGS, Rig, iterate_crops, render_crops, sample_poses
 from keras_handpose.synthetic.files import LAYOUTS, write_frames
 from keras_handpose.synthetic.held_out import describe_test_set, rendered_test_set
-from keras_handpose.synthetic.kinematics import LANDMARKS, PosedHands, landmarks_to_joints, pose_hands
+from keras_handpose.synthetic.kinematics import LANDMARKS, HandAngles, PosedHands, landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.motion import RenderedMotion
-from keras_handpose.synthetic.poses import HandAngles, sample_angles
-from keras_handpose.synthetic.rendering import render_spheres
-from keras_handpose.synthetic.scenes import Scenes, sample_scenes
+from keras_handpose.synthetic.poses import PoseMix, sample_angles
+from keras_handpose.synthetic.rendering import render_solids, render_spheres
+from keras_handpose.synthetic.scenes import Ingredients, Scenes, sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS, Sensor, sense
 from keras_handpose.synthetic.surface import cover_with_spheres
 
@@ -25,6 +26,8 @@ __all__ = [
     "SENSORS",
     "HandAngles",
     "HandShapes",
+    "Ingredients",
+    "PoseMix",
     "PosedHands",
     "RenderedMotion",
     "Rig",
@@ -36,6 +39,7 @@ __all__ = [
     "landmarks_to_joints",
     "pose_hands",
     "render_crops",
+    "render_solids",
     "render_spheres",
     "rendered_test_set",
     "sample_angles",

@@ -7,10 +7,11 @@ z out of the palm (palmar); its origin is the middle of the carpus, MSRA15's wri
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 
-__all__ = ["FINGERS", "HandShapes", "sample_shapes"]
+__all__ = ["FINGERS", "HandShapes", "mean_shape", "sample_shapes"]
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 """Order of the finger axis in every array of this package."""
@@ -49,6 +50,7 @@ class HandShapes:
         radii: Flesh around the four joints a finger, from the root out, in mm, shape ``(n, 5, 4)``.
         palm_thickness: Half the thickness of the palm in mm, shape ``(n,)``.
         wrist_width, wrist_thickness: Half the width and thickness of the wrist in mm, shape ``(n,)``.
+        knuckles: How far joints stand out between the bones, 0 for not at all, 1 for most people's, shape ``(n,)``.
         arm_growth: How much wider than the wrist the forearm (or its sleeve) becomes, shape ``(n,)``.
     """
 
@@ -59,6 +61,7 @@ class HandShapes:
     palm_thickness: np.ndarray
     wrist_width: np.ndarray
     wrist_thickness: np.ndarray
+    knuckles: np.ndarray
     arm_growth: np.ndarray
 
     def __len__(self) -> int:
@@ -86,11 +89,11 @@ def sample_shapes(n: int, rng: np.random.Generator) -> HandShapes:
         >>> sample_shapes(4, np.random.default_rng(0)).bones.shape
         (4, 5, 3)
     """
-    scale = np.clip(rng.normal(0.93, 0.09, n), 0.66, 1.2)
+    scale = np.clip(rng.normal(0.93, 0.1, n), 0.6, 1.2)
     finger_length = np.clip(rng.normal(1.0, 0.07, n), 0.82, 1.2)
     palm_width = np.clip(rng.normal(1.0, 0.06, n), 0.85, 1.15)
     palm_length = np.clip(rng.normal(0.98, 0.06, n), 0.82, 1.15)
-    stoutness = np.clip(rng.normal(1.0, 0.09, n), 0.78, 1.28)
+    stoutness = np.clip(rng.normal(1.0, 0.1, n), 0.76, 1.32)
 
     roots = _ROOTS * np.stack([palm_width, palm_length, np.ones(n)], -1)[:, None] * scale[:, None, None]
     roots += rng.normal(0.0, 1.2, roots.shape)
@@ -106,5 +109,19 @@ def sample_shapes(n: int, rng: np.random.Generator) -> HandShapes:
         palm_thickness=14.2 * scale * stoutness * rng.normal(1.0, 0.06, n),
         wrist_width=29.0 * scale * palm_width * rng.normal(1.0, 0.06, n),
         wrist_thickness=19.0 * scale * stoutness * rng.normal(1.0, 0.06, n),
-        arm_growth=1.0 + np.abs(rng.normal(0.25, 0.3, n)),
+        # Fat hides the joints.
+        knuckles=np.clip(rng.normal(1.0, 0.45, n) - 3.0 * (stoutness - 1.0), 0.0, 2.0),
+        arm_growth=1.0 + np.abs(rng.normal(0.28, 0.14, n)),
     )
+
+
+@cache
+def mean_shape() -> HandShapes:
+    """Return one hand, the mean of those of many people.
+
+    Example:
+        >>> len(mean_shape())
+        1
+    """
+    many = sample_shapes(4000, np.random.default_rng(0))
+    return HandShapes(**{field.name: getattr(many, field.name).mean(axis=0, keepdims=True) for field in fields(many)})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from keras_handpose.datasets.batches import augmentation_rng, work_ahead
 from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.preprocessing import crop_hand, refine_centre
 from keras_handpose.skeletons import MSRA21, Skeleton
-from keras_handpose.synthetic.scenes import sample_scenes
+from keras_handpose.synthetic.scenes import Ingredients, sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS
 
 __all__ = ["Rig", "RIGS", "iterate_crops", "render_crops", "sample_poses"]
@@ -44,8 +46,10 @@ RIGS: dict[str, Rig] = {
 }
 """Rigs by the name of their camera."""
 
-_CHUNK = 16
+_CHUNK = 32
 """Crops that share a camera and a seed; the unit of parallel work."""
+_FINEST = 1.1
+"""Rendered pixels for each of a crop's, at most, along an edge."""
 
 
 def render_crops(
@@ -56,6 +60,8 @@ def render_crops(
     cube: float = 250.0,
     size: int = 128,
     rigs: tuple[str, ...] = tuple(RIGS),
+    ingredients: Ingredients = Ingredients(),
+    held_out: bool = False,
     workers: int = 1,
 ) -> LabelledCrops:
     """Render labelled crops of right hands, as many cameras would show them.
@@ -70,6 +76,8 @@ def render_crops(
         cube: Edge of the cube in mm.
         size: Edge of the crops in px.
         rigs: Names of the `RIGS` to draw from.
+        ingredients: What the scenes are made of.
+        held_out: Whether poses are those that are kept for tests, see `sample_angles`.
         workers: Number of threads.
 
     Example:
@@ -87,7 +95,7 @@ def render_crops(
 
     def render(chunk: int) -> None:
         part = slice(chunk * _CHUNK, min((chunk + 1) * _CHUNK, n))
-        _render_chunk(crops, part, np.random.default_rng([seed, chunk]), rigs)
+        _render_chunk(crops, part, np.random.default_rng([seed, chunk]), rigs, ingredients, held_out)
 
     chunks = range(-(-n // _CHUNK))
     if workers > 1:
@@ -118,7 +126,7 @@ def sample_poses(n: int, *, seed: int, skeleton: Skeleton = MSRA21, cube: float 
     rng = np.random.default_rng(seed)
     rig = RIGS["msra15"]
     scenes = sample_scenes(n, rng, rig.camera, distance=rig.distance)
-    centres = scenes.landmarks_xyz.mean(axis=1) + rng.normal(0.0, 9.0, (n, 3))
+    centres = scenes.middles_xyz + rng.normal(0.0, 9.0, (n, 3))
     return ((scenes.joints_xyz(skeleton) - centres[:, None]) / (cube / 2)).astype(np.float32)
 
 
@@ -131,9 +139,11 @@ def iterate_crops(
     cube: float = 250.0,
     size: int = 128,
     rigs: tuple[str, ...] = tuple(RIGS),
+    ingredients: Ingredients = Ingredients(),
     augmentation: Augmentation | None = None,
     workers: int = 1,
-    ahead: int = 4,
+    processes: bool = False,
+    ahead: int | None = None,
 ) -> Generator[LabelledCrops, None, None]:
     """Render batches without end, some of them ahead of their use.
 
@@ -144,10 +154,12 @@ def iterate_crops(
         batch: Crops a batch.
         seed: Source of all randomness.
         start: Number of the first batch.
-        skeleton, cube, size, rigs: As for `render_crops`.
+        skeleton, cube, size, rigs, ingredients: As for `render_crops`.
         augmentation: How far to change the crops; None to give them as they were rendered.
-        workers: Number of threads that render.
-        ahead: Batches kept ready.
+        workers: Number of threads, or processes, that render.
+        processes: Whether to render in processes, which keep as many cores busy; threads wait for each other at times.
+            Images then differ by up to 0.002 mm.
+        ahead: Batches kept ready or under way, by default twice as many as there are workers, and two.
 
     See Also:
         `keras_handpose.datasets.iterate_batches`, for crops that are there; `render_crops` gives such.
@@ -158,27 +170,55 @@ def iterate_crops(
         (4, 128, 128, 1)
         >>> batches.close()
     """
+    shared = {"skeleton": skeleton, "cube": cube, "size": size, "rigs": rigs, "ingredients": ingredients}
+    ahead = 2 * workers + 2 if ahead is None else ahead
 
-    def render(number: int) -> LabelledCrops:
-        crops = render_crops(batch, seed=_mix(seed, number), skeleton=skeleton, cube=cube, size=size, rigs=rigs)
-        return crops if augmentation is None else augmentation.apply(crops, augmentation_rng(seed, number))
+    def batches() -> Generator[LabelledCrops, None, None]:
+        with ExitStack() as stack:
+            if processes:
+                from keras_handpose.synthetic.render_process import RenderProcesses
 
-    return work_ahead(render, itertools.count(start), workers=workers, ahead=ahead)
+                render_batch = stack.enter_context(closing(RenderProcesses(workers, batch=batch, **shared))).render
+            else:
+                render_batch = partial(render_crops, batch, **shared)
+
+            def render(number: int) -> LabelledCrops:
+                crops = render_batch(seed=_mix(seed, number))
+                return crops if augmentation is None else augmentation.apply(crops, augmentation_rng(seed, number))
+
+            yield from stack.enter_context(
+                closing(work_ahead(render, itertools.count(start), workers=workers, ahead=ahead))
+            )
+
+    return batches()
 
 
 def _mix(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
 
 
-def _render_chunk(crops: LabelledCrops, part: slice, rng: np.random.Generator, rigs: tuple[str, ...]) -> None:
+def _render_chunk(
+    crops: LabelledCrops,
+    part: slice,
+    rng: np.random.Generator,
+    rigs: tuple[str, ...],
+    ingredients: Ingredients,
+    held_out: bool,
+) -> None:
     """Render the crops of a slice in place."""
     rig = RIGS[rigs[rng.integers(len(rigs))]]
     sensor = SENSORS[rig.sensor]
     cube, size = float(crops.cubes[part.start]), crops.images.shape[1]
-    scenes = sample_scenes(part.stop - part.start, rng, rig.camera, distance=rig.distance)
+    scenes = sample_scenes(
+        part.stop - part.start,
+        rng,
+        rig.camera,
+        distance=rig.distance,
+        ingredients=ingredients,
+        held_out=held_out,
+    )
     joints_xyz = scenes.joints_xyz(crops.skeleton)
-    middles = scenes.landmarks_xyz.mean(axis=1)
-    for i, middle in enumerate(middles):
+    for i, middle in enumerate(scenes.middles_xyz):
         camera = _window(rig.camera, middle, cube, size)
         depth = scenes.shoot(i, camera, sensor.varied(rng), seed=int(rng.integers(2**63)))
         if rng.random() < 0.04:
@@ -193,12 +233,12 @@ def _render_chunk(crops: LabelledCrops, part: slice, rng: np.random.Generator, r
 
 
 def _window(camera: Camera, middle_xyz: np.ndarray, cube: float, size: int) -> Camera:
-    """Return the part of the camera's frame around a hand, thinned to no more pixels than a crop can show.
+    """Return the part of the camera's frame around a hand, thinned to hardly more pixels than a crop can show.
 
     The crop takes the nearest of the frame's pixels, so of a fine frame it sees every second or third pixel only.
     """
     x, y, z = middle_xyz
-    thin = max(1, int(camera.fx / z * cube / size))
+    thin = max(1.0, camera.fx / z * cube / (_FINEST * size))
     camera = replace(camera, fx=camera.fx / thin, fy=camera.fy / thin, cx=camera.cx / thin, cy=camera.cy / thin)
     edge = int(1.25 * cube * camera.fx / z) + 2
     left = int(x * camera.fx / z + camera.cx) - edge // 2

@@ -8,12 +8,36 @@ import numpy as np
 
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.anatomy import FINGERS, HandShapes
-from keras_handpose.synthetic.poses import HandAngles
+from keras_handpose.synthetic.definitions import DEFINITIONS, Along, InPalm
 
-__all__ = ["LANDMARKS", "PosedHands", "landmarks_to_joints", "pose_hands"]
+__all__ = ["LANDMARKS", "HandAngles", "PosedHands", "finger_joints", "landmarks_to_joints", "pose_hands"]
 
-LANDMARKS = (*MSRA21.landmarks, "palm", "wrist_left", "wrist_right")
-"""Anatomical landmarks that the kinematics places; every skeleton's joints are among them."""
+_ANATOMICAL = (*MSRA21.landmarks, "palm", "wrist_left", "wrist_right")
+LANDMARKS = (*_ANATOMICAL, *(f"{layout}:{joint}" for layout, table in DEFINITIONS.items() for joint in table))
+"""What the kinematics places: anatomical landmarks, then the joints that a dataset places elsewhere, ``layout:joint``.
+
+The first 21 are the centres of a hand's joints, in the order of `MSRA21`.
+"""
+
+
+@dataclass(frozen=True)
+class HandAngles:
+    """Joint angles of ``n`` hands, in radians.
+
+    Attributes:
+        abduction: MCP abduction to the thumb's side, index to little, shape ``(n, 4)``.
+        flexion: Flexion of MCP, PIP and DIP joints, index to little, shape ``(n, 4, 3)``.
+        thumb: Azimuth, splay, MCP flexion, IP flexion and roll of the thumb, shape ``(n, 5)``.
+        wrist: Flexion towards the palm and deviation to the thumb's side of the hand against the forearm, ``(n, 2)``.
+    """
+
+    abduction: np.ndarray
+    flexion: np.ndarray
+    thumb: np.ndarray
+    wrist: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.abduction)
 
 
 @dataclass(frozen=True)
@@ -43,12 +67,24 @@ def pose_hands(shapes: HandShapes, angles: HandAngles) -> PosedHands:
     Example:
         >>> import numpy as np
         >>> from keras_handpose.synthetic.anatomy import sample_shapes
-        >>> from keras_handpose.synthetic.poses import sample_angles
+        >>> from keras_handpose.synthetic import sample_angles
         >>> rng = np.random.default_rng(0)
         >>> pose_hands(sample_shapes(2, rng), sample_angles(2, rng)).landmarks.shape
-        (2, 24, 3)
+        (2, 56, 3)
     """
-    n = len(shapes)
+    joints, frames = finger_joints(shapes, angles)
+    arm = _rotation(angles.wrist[:, 1], axis=2) @ _rotation(-angles.wrist[:, 0], axis=0)
+    return PosedHands(joints=joints, frames=frames, landmarks=_landmarks(joints, shapes, arm), arm=arm)
+
+
+def finger_joints(shapes: HandShapes, angles: HandAngles) -> tuple[np.ndarray, np.ndarray]:
+    """Bend fingers alone: `PosedHands.joints` and `PosedHands.frames`.
+
+    Args:
+        shapes: ``n`` hands, or one for all poses.
+        angles: ``n`` poses.
+    """
+    n = len(angles)
     bases = np.empty((n, 5, 3, 3))
     bases[:, 0] = _thumb_base(angles.thumb)
     bases[:, 1:] = _rotation(-angles.abduction, axis=2)
@@ -65,21 +101,34 @@ def pose_hands(shapes: HandShapes, angles: HandAngles) -> PosedHands:
         frame = frame @ bend_matrices[:, :, bone]
         frames[:, :, bone] = frame
         joints[:, :, bone + 1] = joints[:, :, bone] + frame[..., :, 1] * shapes.bones[:, :, bone, None]
-
-    arm = _rotation(angles.wrist[:, 1], axis=2) @ _rotation(-angles.wrist[:, 0], axis=0)
-    return PosedHands(joints=joints, frames=frames, landmarks=_landmarks(joints, shapes, arm), arm=arm)
+    return joints, frames
 
 
 def landmarks_to_joints(landmarks: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Pick a skeleton's joints, shape ``(..., joints, 3)``, from landmarks of shape ``(..., len(LANDMARKS), 3)``.
 
+    A joint lies where its dataset places it (`DEFINITIONS`), otherwise on the anatomical landmark that it stands for.
+
+    Raises:
+        ValueError: The hand has no such landmark.
+
     Example:
         >>> import numpy as np
         >>> from keras_handpose.skeletons import NYU14
-        >>> landmarks_to_joints(np.zeros((2, 24, 3)), NYU14).shape
+        >>> landmarks_to_joints(np.zeros((2, len(LANDMARKS), 3)), NYU14).shape
         (2, 14, 3)
     """
-    return landmarks[..., [LANDMARKS.index(name) for name in skeleton.landmarks], :]
+    return landmarks[..., landmark_indices(skeleton), :]
+
+
+def landmark_indices(skeleton: Skeleton) -> list[int]:
+    """Return where in `LANDMARKS` a skeleton's joints are."""
+    return [
+        next(LANDMARKS.index(name) for name in (f"{skeleton.name}:{joint}", joint, landmark) if name in LANDMARKS)
+        if skeleton.name in DEFINITIONS or ":" in joint
+        else LANDMARKS.index(landmark)
+        for joint, landmark in zip(skeleton.joint_names, skeleton.landmarks, strict=True)
+    ]
 
 
 def _landmarks(joints: np.ndarray, shapes: HandShapes, arm: np.ndarray) -> np.ndarray:
@@ -97,6 +146,13 @@ def _landmarks(joints: np.ndarray, shapes: HandShapes, arm: np.ndarray) -> np.nd
     for i, finger in enumerate(FINGERS):
         parts = ("cmc", "mcp", "ip", "tip") if finger == "thumb" else ("mcp", "pip", "dip", "tip")
         named.update({f"{finger}_{part}": joints[:, i, k] for k, part in enumerate(parts)})
+    for layout, table in DEFINITIONS.items():
+        for joint, place in table.items():
+            if isinstance(place, Along):
+                near, far = joints[:, FINGERS.index(place.finger), place.bone : place.bone + 2].transpose(1, 0, 2)
+                named[f"{layout}:{joint}"] = near + place.share * (far - near)
+            else:
+                named[f"{layout}:{joint}"] = place.xyz * shapes.scale[:, None]
     return np.stack([named[name] for name in LANDMARKS], axis=1)
 
 

@@ -15,8 +15,8 @@ from keras_handpose.capture import CapturedFrame
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.anatomy import sample_shapes
 from keras_handpose.synthetic.crops import RIGS
-from keras_handpose.synthetic.kinematics import pose_hands
-from keras_handpose.synthetic.poses import HandAngles, sample_angles
+from keras_handpose.synthetic.kinematics import HandAngles, pose_hands
+from keras_handpose.synthetic.poses import sample_angles
 from keras_handpose.synthetic.scenes import Scenes, place_hands, view_rotations
 from keras_handpose.synthetic.sensors import SENSORS
 from keras_handpose.synthetic.studio import shoot_frame

@@ -15,7 +15,7 @@ from keras_handpose.datasets.labelled import frame_label, write_labels
 from keras_handpose.datasets.pngs import write_png
 from keras_handpose.skeletons import MSRA21
 from keras_handpose.synthetic.crops import RIGS
-from keras_handpose.synthetic.scenes import sample_scenes
+from keras_handpose.synthetic.scenes import Ingredients, sample_scenes
 from keras_handpose.synthetic.studio import shoot_frame
 
 __all__ = ["write_samples"]
@@ -27,6 +27,7 @@ _SAMPLES = (
     ("sr305", "right", 0.125, (350.0, 500.0), 6, 5),
     ("realsense_d435", "left", 1.0, (350.0, 450.0), 7, 0),
 )
+_PLAIN = Ingredients(sleeves=0.0, watches=0.0, wide_views=0.0).alone(walls=0.3)
 
 
 def write_samples(folder: Path) -> Path:
@@ -39,7 +40,7 @@ def write_samples(folder: Path) -> Path:
     for name, hand, depth_scale, distance, seed, index in _SAMPLES:
         rig = RIGS[name]
         view = rig.camera if hand == "right" else rig.camera.mirrored()
-        scenes = sample_scenes(8, np.random.default_rng(seed), view, distance=distance, walls=0.3)
+        scenes = sample_scenes(8, np.random.default_rng(seed), view, distance=distance, ingredients=_PLAIN)
         depth, joints_xyz = shoot_frame(
             scenes, index, rig.camera, sensor=rig.sensor, hand=hand, skeleton=MSRA21, seed=seed
         )

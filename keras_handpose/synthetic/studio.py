@@ -13,7 +13,7 @@ from keras_handpose.cameras import Camera, xyz_to_uvd
 from keras_handpose.datasets import Frame
 from keras_handpose.skeletons import Skeleton
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
-from keras_handpose.synthetic.scenes import Scenes, sample_scenes
+from keras_handpose.synthetic.scenes import Ingredients, Scenes, sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS
 
 __all__ = ["TAKE", "Studio", "Take", "shoot_frame"]
@@ -92,6 +92,7 @@ class Studio:
         skeleton: Layout of the labels.
         seed: The same seed gives the same frames.
         segmented: Whether frames show nothing but hands and some of the forearm.
+        ingredients: What the scenes are made of.
     """
 
     camera: Camera
@@ -101,6 +102,7 @@ class Studio:
     skeleton: Skeleton
     seed: int = 0
     segmented: bool = False
+    ingredients: Ingredients = Ingredients()
 
     def shoot_all(self, takes: Iterable[Take], workers: int) -> Iterator[Frame]:
         """Shoot in several threads, a little ahead, and return the frames in order."""
@@ -126,8 +128,8 @@ class Studio:
             rng = np.random.default_rng([self.seed, take.person + 1, take.number + 1])
             shapes = self.hand_of(take.person).repeated(TAKE)
         view = self.camera if self.hand == "right" else self.camera.mirrored()
-        walls = {"walls": 0.0} if self.segmented else {}
-        scenes = sample_scenes(TAKE, rng, view, distance=self.distance, shapes=shapes, **walls)
+        ingredients = self.ingredients.alone() if self.segmented else self.ingredients
+        scenes = sample_scenes(TAKE, rng, view, distance=self.distance, shapes=shapes, ingredients=ingredients)
         frames = []
         for i, path in enumerate(take.paths):
             depth, joints_xyz = shoot_frame(

@@ -9,6 +9,7 @@ from keras_handpose import CAMERAS, MSRA21, SKELETONS, Camera, xyz_to_uvd
 from keras_handpose.synthetic import (
     LANDMARKS,
     HandAngles,
+    Ingredients,
     cover_with_spheres,
     landmarks_to_joints,
     pose_hands,
@@ -17,6 +18,8 @@ from keras_handpose.synthetic import (
     sample_scenes,
     sample_shapes,
 )
+
+FULL = Ingredients(sleeves=1, watches=1, walls=1, bodies=1, held=1, distractors=1)
 
 
 def flat_hand(**angles) -> HandAngles:
@@ -105,7 +108,7 @@ def test_joints_lie_within_the_flesh():
 
 
 def test_the_surface_is_closed():
-    """Between the centres of two spheres half a radius apart, the skin is three quarters of a radius away."""
+    """Between the centres of two spheres of a chain, the skin is at least two thirds of a radius away."""
     rng = np.random.default_rng(5)
     shapes = sample_shapes(20, rng)
     posed = pose_hands(shapes, sample_angles(20, rng))
@@ -115,7 +118,27 @@ def test_the_surface_is_closed():
             for k in range(3):
                 along = np.linspace(posed.joints[i, finger, k], posed.joints[i, finger, k + 1], 40)
                 inside = spheres[i, :, 3] - np.linalg.norm(along[:, None] - spheres[i, :, :3], axis=-1)
-                assert (inside.max(axis=1) > 0.75 * shapes.radii[i, finger, k + 1]).all()
+                assert (inside.max(axis=1) > 0.66 * shapes.radii[i, finger, k + 1]).all()
+
+
+def test_bumps_are_low():
+    """Halfway between two spheres of a finger or of the forearm, the skin is less than 0.5 mm deeper than over them."""
+    shapes = sample_shapes(8, np.random.default_rng(7))
+    flat = HandAngles(
+        abduction=np.zeros((8, 4)), flexion=np.zeros((8, 4, 3)), thumb=np.zeros((8, 5)), wrist=np.zeros((8, 2))
+    )
+    posed = pose_hands(shapes, flat)
+    spheres = cover_with_spheres(shapes, posed).astype(np.float64)
+    for i in range(8):
+        middle_finger = posed.joints[i, 2]
+        for start, end in ((middle_finger[0] + [0, 12, 0], middle_finger[3]), ([-3, -40, 0], [-3, -200, 0])):
+            along = np.linspace(np.array(start), np.array(end), 400)
+            away = along[:, None, :2] - spheres[i, None, :, :2]
+            room = spheres[i, :, 3] ** 2 - (away**2).sum(-1)
+            # The back of the hand: the least z of any sphere there.
+            back = np.where(room > 0, spheres[i, :, 2] - np.sqrt(np.maximum(room, 0)), np.inf).min(axis=1)
+            smooth = np.convolve(back, np.ones(25) / 25, "valid")
+            assert np.abs(back[12:-12] - smooth).max() < 0.5
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)
@@ -156,7 +179,7 @@ def test_nearer_surfaces_hide_farther_ones_in_any_order():
 
 def test_a_window_is_a_part_of_the_frame():
     camera = CAMERAS["sr305"]
-    scenes = sample_scenes(1, np.random.default_rng(2), camera, distance=(400, 400), walls=1.0)
+    scenes = sample_scenes(1, np.random.default_rng(2), camera, distance=(400, 400), ingredients=FULL)
     frame = scenes.render(0, camera)
     u, v, _ = xyz_to_uvd(scenes.landmarks_xyz[0].mean(axis=0), camera).astype(int)
     window = scenes.render(0, camera.window(u - 50, v - 40, 100, 80))
@@ -165,7 +188,7 @@ def test_a_window_is_a_part_of_the_frame():
 
 def test_labels_lie_behind_the_surface_that_shows_them():
     camera = CAMERAS["kinect_v2"]
-    scenes = sample_scenes(20, np.random.default_rng(6), camera, distance=(500, 700), walls=0)
+    scenes = sample_scenes(20, np.random.default_rng(6), camera, distance=(500, 700), ingredients=Ingredients().alone())
     for i in range(20):
         u, v, d = xyz_to_uvd(scenes.joints_xyz(MSRA21)[i], camera).T
         seen = scenes.render(i, camera)

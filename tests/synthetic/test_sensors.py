@@ -40,6 +40,41 @@ def test_noise_has_its_figures():
         assert abs(error.mean()) < 0.1
 
 
+def test_grain_makes_neighbours_err_alike():
+    def alike(grain: float, apart: int) -> float:
+        error = sense(FLAT, CAMERA, Sensor(name="grainy", noise_floor=2.0, grain=grain), seed=1) - 500
+        assert error.std() == pytest.approx(2.0, rel=0.1)
+        return float(np.corrcoef(error[:, apart:].ravel(), error[:, : CAMERA.width - apart].ravel())[0, 1])
+
+    assert abs(alike(0.0, 1)) < 0.05 and alike(2.0, 1) > 0.4 and alike(4.0, 2) > 0.4 and abs(alike(4.0, 9)) < 0.1
+
+
+def test_smoothing_flattens_surfaces_but_keeps_their_outlines():
+    rough = ball() + np.random.default_rng(0).normal(0, 1, CAMERA.shape).astype(np.float32)
+    sensed = sense(rough, CAMERA, Sensor(name="smooth", smoothing=1.0), seed=0)
+    inside = (slice(56, 64), slice(76, 84))
+    assert np.std(sensed[inside] - ball()[inside]) < 0.5 * np.std(rough[inside] - ball()[inside])
+    outline = np.abs(np.diff(ball(), axis=1)) > 60
+    assert outline.sum() > 30 and (np.abs(np.diff(sensed, axis=1))[outline] > 50).all()
+
+
+def test_thin_things_are_lost_and_broad_ones_are_not():
+    near = FLAT + 200
+    near[:, 40:41], near[:, 80:90] = 400, 400
+    sensed = sense(near, CAMERA, Sensor(name="windows", smoothing=1.0, least_fill=0.5), seed=0)
+    assert (sensed[:, 40] == 0).mean() > 0.9 and (sensed[5:-5, 80:90] == 400).all() and (sensed[5:-5, 120:] > 0).all()
+
+
+def test_only_what_is_seen_matters():
+    """A picture with emptiness around it is sensed like one without."""
+    wide = Camera(width=260, height=220, fx=240, fy=240, cx=130, cy=110)
+    exact = render_spheres(np.array([[0, 0, 450, 40]]), wide)
+    assert (sense(exact, wide, SENSORS["structured_light"], seed=3)[0] == 0).all()
+    empty = np.zeros(CAMERA.shape, np.float32)
+    for sensor in SENSORS.values():
+        np.testing.assert_array_equal(sense(empty, CAMERA, sensor, seed=0), empty)
+
+
 def test_quantisation_leaves_steps():
     sensor = Sensor(name="coarse", step=4.0)
     slope = np.linspace(480, 520, CAMERA.width, dtype=np.float32)[None].repeat(CAMERA.height, 0)
