@@ -100,7 +100,6 @@ class Confidence:
         ):
             if not fits:
                 raise ValueError(f"`{key}` of a confidence must be {expected}. Received: {key}={getattr(self, key)!r}.")
-        # Standardising is folded into the weights once: a frame takes one product.
         arrays = {name: np.array(getattr(self, name), np.float64) for name in several}
         object.__setattr__(self, "_columns", [list(FEATURES).index(name) for name in self.features])
         object.__setattr__(self, "_arrays", arrays)
@@ -132,9 +131,13 @@ class Confidence:
 
     def probability(self, measured: np.ndarray) -> np.ndarray:
         """Return the probability for what `measure_pose` returned, shape ``(..., len(FEATURES))``: shape ``(...)``."""
-        means, stds, coefficients = (self._arrays[name] for name in ("means", "stds", "coefficients"))
-        standard = np.clip((measured[..., self._columns] - means) / stds, -_FARTHEST, _FARTHEST)
-        return 1 / (1 + np.exp(-(standard @ coefficients + self.intercept).clip(-50, 50)))
+        evidence = self.standardise(measured) @ self._arrays["coefficients"] + self.intercept
+        return 1 / (1 + np.exp(-evidence.clip(-50, 50)))
+
+    def standardise(self, measured: np.ndarray) -> np.ndarray:
+        """Return what `probability` weighs, shape ``(..., len(features))``."""
+        standard = (measured[..., self._columns] - self._arrays["means"]) / self._arrays["stds"]
+        return standard.clip(-_FARTHEST, _FARTHEST)
 
     def require(self, skeleton: Skeleton) -> None:
         """Refuse a skeleton with another number of bones.

@@ -11,12 +11,15 @@ from typing import Any
 __all__ = ["plain", "read_object", "write_object"]
 
 
-def read_object(text: str | bytes, keys: Collection[str], *, format_version: int | None = None) -> dict[str, Any]:
-    """Read a JSON object that has certain keys and no others.
+def read_object(
+    text: str | bytes, keys: Collection[str], *, optional: Collection[str] = (), format_version: int | None = None
+) -> dict[str, Any]:
+    """Read a JSON object that has certain keys, may have some, and has no others.
 
     Args:
         text: The JSON text.
         keys: The keys.
+        optional: Those of them that may be missing.
         format_version: What the key ``format_version`` must hold, which is looked at before the other keys.
 
     Raises:
@@ -45,7 +48,7 @@ def read_object(text: str | bytes, keys: Collection[str], *, format_version: int
             f"Received: {values['format_version']!r}. A newer one is read by a newer keras-handpose."
         )
     known = set(keys)
-    for label, wrong in (("misses", known - values.keys()), ("has unknown", values.keys() - known)):
+    for label, wrong in (("misses", known - values.keys() - set(optional)), ("has unknown", values.keys() - known)):
         if wrong:
             raise ValueError(f"The record {label} keys: {', '.join(sorted(wrong))}.")
     return values

@@ -19,7 +19,7 @@ PACKAGE = Path(keras_handpose.__file__).parent
 STOREYS = (
     {"cameras", "skeletons", "files", "records"},
     {"preprocessing"},
-    {"datasets", "capture"},
+    {"datasets", "capture", "confidence"},
     {"layers", "engines", "synthetic"},
     {"models"},
     {"exporting"},

@@ -50,7 +50,7 @@ def train(
     ] = None,
     folds: Annotated[str | None, _data(help="all: leave out every subject once and join the predictions.")] = None,
     samples: Annotated[int | None, _data(help="Rendered hands: crops to train on.", default="240000")] = None,
-    skeleton: Annotated[str | None, _data(help="Rendered hands: msra21, icvl16 or nyu14.", default="msra21")] = None,
+    skeleton: Annotated[str | None, _data(help="Rendered hands: msra21, icvl16, nyu14 or hand56.", default="msra21")] = None,
     name: Annotated[str | None, _recipe(help="What the weights will be called.", default="trained")] = None,
     configuration: Annotated[str | None, _recipe(help="compact or paper: widths and units.", default="compact")] = None,
     architecture: Annotated[

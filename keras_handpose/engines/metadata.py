@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from keras_handpose import __version__
 from keras_handpose.cameras import Camera
+from keras_handpose.confidence import Confidence
 from keras_handpose.engines.sealed_files import seal, unseal
 from keras_handpose.records import plain, read_object, write_object
 from keras_handpose.skeletons import SKELETONS, Skeleton
@@ -19,7 +20,7 @@ from keras_handpose.skeletons import SKELETONS, Skeleton
 __all__ = ["FORMAT_VERSION", "Metadata", "read_metadata", "write_metadata"]
 
 FORMAT_VERSION = 1
-"""Version of the metadata's layout. It grows when a key is added, removed or changes its meaning."""
+"""Version of the metadata's layout. It grows when a key that is needed is added, removed or changes its meaning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Metadata:
         trained_on: The training data in a few words, if they are known.
         comparison: How the file compared with the Keras model when it was written. Lists become tuples.
         format_version: Version of this layout.
+        confidence: What poses are scored with; None where nothing was calibrated.
 
     Raises:
         ValueError: A value has the wrong type or lies outside of what is described above.
@@ -69,6 +71,7 @@ class Metadata:
     trained_on: str | None = None
     comparison: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    confidence: Confidence | None = None
 
     def __post_init__(self) -> None:
         pipeline = self.kind == "pipeline"
@@ -100,9 +103,12 @@ class Metadata:
             ),
             ("trained_on", isinstance(self.trained_on, text_or_none), "text or None"),
             ("comparison", isinstance(self.comparison, Mapping), "an object of keys and values"),
+            ("confidence", isinstance(self.confidence, Confidence | None), "a Confidence or None"),
         ):
             if not fits:
                 raise ValueError(f"`{key}` must be {expected}. Received: {key}={getattr(self, key)!r}.")
+        if self.confidence is not None:
+            self.confidence.require(self.skeleton)
         object.__setattr__(self, "comparison", plain(self.comparison, "comparison"))
 
     @classmethod
@@ -112,13 +118,16 @@ class Metadata:
         Raises:
             ValueError: The text is not JSON, a key is missing, unknown or doubled, or a value is wrong.
         """
-        values = read_object(text, [f.name for f in fields(cls)], format_version=FORMAT_VERSION)
+        names = [f.name for f in fields(cls)]
+        values = read_object(text, names, optional=["confidence"], format_version=FORMAT_VERSION)
         skeleton, camera = _skeleton(values["skeleton"]), values["camera"]
         if camera is not None:
             try:
                 camera = Camera(**camera)
             except (TypeError, ValueError, OverflowError) as error:
                 raise ValueError(f"`camera` must be a camera's values. {error} Received: {camera!r}.") from error
+        if values.get("confidence") is not None:
+            values["confidence"] = Confidence.from_dict(values["confidence"])
         return cls(**{**values, "skeleton": skeleton, "camera": camera})
 
     def to_json(self) -> str:
@@ -127,6 +136,10 @@ class Metadata:
         values["skeleton"] = {f.name: getattr(self.skeleton, f.name) for f in fields(Skeleton)}
         values["skeleton"]["fingers"] = dict(self.skeleton.fingers)
         values["camera"] = None if self.camera is None else asdict(self.camera)
+        if values["confidence"] is None:
+            del values["confidence"]
+        else:
+            values["confidence"] = self.confidence.to_dict()
         return write_object(values)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_handpose.cameras import Camera, xyz_to_uvd
 from keras_handpose.capture import CapturedFrame
+from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
 from keras_handpose.estimator.following import Track, depth_for
 from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator, _Sight
@@ -51,7 +52,7 @@ class BothHands:
         camera: The camera that takes the frames, or its name in `CAMERAS`.
         facing: Whether the camera looks at the person, so that the right hand is on the left of the picture; by
             default it sees the hands as their owner does, as on the head or over the desk. Pictures are not mirrored.
-        engine, threads, skeleton, cube, depth_scale, min_score: As for `HandPoseEstimator`.
+        engine, threads, skeleton, cube, depth_scale, min_score, confidence: As for `HandPoseEstimator`.
 
     Attributes:
         right, left: The `HandPoseEstimator` of each hand.
@@ -87,6 +88,7 @@ class BothHands:
         cube: float | None = None,
         depth_scale: float = 1.0,
         min_score: float | None = None,
+        confidence: Confidence | None = None,
     ) -> None:
         self.right = HandPoseEstimator(
             source,
@@ -98,6 +100,7 @@ class BothHands:
             hand="right",
             depth_scale=depth_scale,
             min_score=min_score,
+            confidence=confidence,
         )
         self.left = copy.copy(self.right)
         self.left.hand, self.left.mirror = "left", not self.right.mirror
@@ -179,7 +182,11 @@ class BothHands:
         frames = self._apart(in_mm, hands)
         right, left = (
             estimator._poses(
-                [estimator._look(frame, hand.centre_xyz, score=hand.score) if hand.found else _Sight(score=hand.score)]
+                [
+                    estimator._look(frame, hand.centre_xyz, evidence=hand.score)
+                    if hand.found
+                    else _Sight(evidence=hand.score)
+                ]
             )[0]
             for estimator, frame, hand in zip((self.right, self.left), frames, hands, strict=True)
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.capture import CapturedFrame
+from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
 from keras_handpose.estimator.following import Follower
 from keras_handpose.estimator.one_euro import OneEuroFilter
@@ -48,6 +49,9 @@ class HandPoseEstimator:
         depth_scale: Millimetres in one unit of the frames (0.125 for an SR305, 1000 for metres).
         min_score: Evidence from which on something is a hand, by default 0.3; see `detect_hand`. Following a hand
             that was found takes half as much.
+        confidence: What poses are scored with, for a model of your own; see
+            `keras_handpose.evaluation.fit_confidence`. By default what the record or the file has, if ``cube`` is
+            theirs. Without one, a pose's score is the evidence for a hand.
 
     Raises:
         ValueError: An argument is unknown or missing, contradicts the file, or the skeleton does not have the model's
@@ -82,6 +86,7 @@ class HandPoseEstimator:
         hand: Literal["right", "left"] = "right",
         depth_scale: float = 1.0,
         min_score: float | None = None,
+        confidence: Confidence | None = None,
     ) -> None:
         self.camera = _named(camera, CAMERAS, "camera")
         skeleton = _named(skeleton, SKELETONS, "skeleton")
@@ -99,6 +104,9 @@ class HandPoseEstimator:
                 f"pass `skeleton` and `cube`. Received: skeleton={skeleton}, cube={cube}."
             )
         self.skeleton = skeleton
+        if confidence is None and cube == opened.cube:
+            confidence = opened.confidence
+        self.confidence = confidence
         self.cube = float(cube)
         self.hand = hand
         self.mirror = hand != opened.hand
@@ -117,6 +125,8 @@ class HandPoseEstimator:
                 f"The model has {self.engine.joints} joints and the skeleton {self.skeleton.name!r} has "
                 f"{len(self.skeleton)}. Pass the layout that the model was trained on as `skeleton`."
             )
+        if confidence is not None:
+            confidence.require(self.skeleton)
         if self._pipeline is not None and self._pipeline.frame_shape not in (None, self.camera.shape):
             height, width = self._pipeline.frame_shape
             raise ValueError(
@@ -149,7 +159,7 @@ class HandPoseEstimator:
         if centre_xyz is None and last is not None and last.found:
             followed = self._follow(depth, last)
             if followed.found:
-                sight = self._look(depth, followed.centre_xyz, score=followed.score)
+                sight = self._look(depth, followed.centre_xyz, evidence=followed.score)
         if sight.crop is None:
             sight = self._look(depth, centre_xyz)
         return self._poses([sight])[0]
@@ -215,22 +225,22 @@ class HandPoseEstimator:
     def _in_mm(self, depth: np.ndarray) -> np.ndarray:
         return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
 
-    def _look(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None, *, score: float = 1.0) -> _Sight:
-        """Look at a frame in mm: for the hand, or at what is around a centre, which has that score."""
+    def _look(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None, *, evidence: float = 1.0) -> _Sight:
+        """Look at a frame in mm: for the hand, or at what is around a centre, which has that evidence."""
         if self._pipeline is not None:
             result = self._pipeline(depth, camera=self.camera, mirror=self.mirror, centre_xyz=centre_xyz)
             if not result.found:
-                return _Sight(score=result.score)
+                return _Sight(evidence=result.score)
             if centre_xyz is None:
-                centre_xyz, score = result.centre_xyz, result.score
-            return _Sight(self._crop(depth, centre_xyz), score, result.joints_xyz)
+                centre_xyz, evidence = result.centre_xyz, result.score
+            return _Sight(self._crop(depth, centre_xyz), evidence, result.joints_xyz)
         if centre_xyz is None:
             detection = detect_hand(depth, self.camera, cube=self.cube, min_score=self.min_score)
             if not detection.found:
-                return _Sight(score=detection.score)
-            centre_xyz, score = detection.centre_xyz, detection.score
+                return _Sight(evidence=detection.score)
+            centre_xyz, evidence = detection.centre_xyz, detection.score
         crop = self._crop(depth, centre_xyz)
-        return _Sight(crop, score) if (crop.image < BACKGROUND).any() else _Sight()
+        return _Sight(crop, evidence) if (crop.image < BACKGROUND).any() else _Sight()
 
     def _follow(self, depth: np.ndarray, last: Pose) -> Detection:
         """Find the hand in a frame in mm where it was in the frame before, asking for less evidence."""
@@ -250,31 +260,41 @@ class HandPoseEstimator:
         """Return the poses in what was seen; a network runs on all crops in one go."""
         images = [sight.crop.image for sight in sights if sight.crop is not None and sight.joints_xyz is None]
         joints_unit = iter(self.engine(np.stack(images)[..., None]) if images else ())
-        shared = {"skeleton": self.skeleton, "camera": self.camera, "hand": self.hand, "depth_scale": self.depth_scale}
         return [
-            Pose.not_found(score=score, **shared)
-            if crop is None
-            else Pose(
-                found=True,
-                joints_xyz=(
-                    crop.unit_to_xyz(next(joints_unit).astype(np.float64))
-                    if joints_xyz is None
-                    else joints_xyz.astype(np.float64)
-                ),
-                centre_xyz=np.array(crop.cube.centre_xyz),
-                crop=crop,
-                score=score,
-                **shared,
-            )
-            for crop, score, joints_xyz in sights
+            self._pose(sight, next(joints_unit) if sight.crop is not None and sight.joints_xyz is None else None)
+            for sight in sights
         ]
+
+    def _pose(self, sight: _Sight, joints_unit: np.ndarray | None) -> Pose:
+        """Return the pose in what was seen, of joints that are known or that the network gave."""
+        crop, evidence, joints_xyz = sight
+        shared = {
+            "skeleton": self.skeleton,
+            "camera": self.camera,
+            "hand": self.hand,
+            "depth_scale": self.depth_scale,
+            "evidence": evidence,
+        }
+        if crop is None:
+            return Pose.not_found(score=0.0 if self.confidence else evidence, **shared)
+        if joints_xyz is None:
+            joints_xyz = crop.unit_to_xyz(joints_unit.astype(np.float64))
+        joints_xyz = joints_xyz.astype(np.float64)
+        return Pose(
+            found=True,
+            joints_xyz=joints_xyz,
+            centre_xyz=np.array(crop.cube.centre_xyz),
+            crop=crop,
+            score=self.confidence(crop, joints_xyz, self.skeleton) if self.confidence else evidence,
+            **shared,
+        )
 
 
 class _Sight(NamedTuple):
-    """What was seen in a frame: the crop of a hand if there is one, its score, and its joints if they are known."""
+    """What was seen in a frame: the crop of a hand if there is one, evidence for it, and its joints if they are known."""
 
     crop: Crop | None = None
-    score: float = 0.0
+    evidence: float = 0.0
     joints_xyz: np.ndarray | None = None
 
 

@@ -24,11 +24,15 @@ class Pose:
         joints_xyz: Joints in camera space in mm, shape ``(joints, 3)``, float64.
         centre_xyz: Centre of the hand's cube in mm, shape ``(3,)``, float64.
         crop: What the network saw; None without a hand or in a pose that was read from a file.
-        score: Evidence for a hand, from 0 to 1. It does not say how exact the joints are.
+        score: Probability from 0 to 1 that the pose is good: that the mean error of its joints is at most 20 mm, or
+            what else the network was calibrated for; see `Confidence`. It is 0 without a hand. Of a network that was
+            not calibrated it is the evidence.
         hand: ``"right"`` or ``"left"``.
         skeleton: What the joints are.
         camera: The camera that took the frame.
         depth_scale: Millimetres in one unit of the frame.
+        evidence: Evidence for a hand, from 0 to 1, which a pose is found by; see `detect_hand`. It is 1 for a centre
+            that was given. It does not say how exact the joints are.
 
     Raises:
         ValueError: The joints are not of shape ``(len(skeleton), 3)``.
@@ -50,6 +54,7 @@ class Pose:
     skeleton: Skeleton
     camera: Camera
     depth_scale: float = 1.0
+    evidence: float = 0.0
 
     def __post_init__(self) -> None:
         if self.joints_xyz.shape != (len(self.skeleton), 3):
@@ -67,6 +72,7 @@ class Pose:
         hand: Literal["right", "left"] = "right",
         score: float = 0.0,
         depth_scale: float = 1.0,
+        evidence: float = 0.0,
     ) -> Pose:
         """Return the pose that says there is no hand in the frame."""
         return cls(
@@ -79,6 +85,7 @@ class Pose:
             skeleton=skeleton,
             camera=camera,
             depth_scale=depth_scale,
+            evidence=evidence,
         )
 
     @property
@@ -103,6 +110,7 @@ class Pose:
         return {
             "found": self.found,
             "score": round(self.score, 3),
+            "evidence": round(self.evidence, 3),
             "hand": self.hand,
             "skeleton": self.skeleton.name,
             "camera": asdict(self.camera),
@@ -135,6 +143,7 @@ class Pose:
                 skeleton=skeleton,
                 camera=Camera(**values["camera"]),
                 depth_scale=values["depth_scale"],
+                evidence=values.get("evidence", values["score"]),  # Which older files have as the score.
             )
         except KeyError as error:
             raise ValueError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from keras_handpose.confidence import Confidence
 from keras_handpose.engines import SUFFIXES, Engine, NetworkEngine, PipelineEngine, open_engine
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
@@ -36,6 +37,7 @@ class Source:
         cubes: The smallest and largest cube that it knows.
         hand: The hand that it knows.
         min_score: Evidence from which on something is a hand, where it finds hands itself.
+        confidence: What its poses are scored with, None where nothing was calibrated.
         file: The exported file that it comes from, which has these settings inside.
     """
 
@@ -45,6 +47,7 @@ class Source:
     cubes: tuple[float, float] | None = None
     hand: Literal["right", "left"] = "right"
     min_score: float | None = None
+    confidence: Confidence | None = None
     file: Path | None = None
 
     def refuse(self, **given: object) -> None:
@@ -111,7 +114,9 @@ def open_source(
         opened = _in_keras(source)
     if not isinstance(source, str | os.PathLike):
         said = getattr(opened, "metadata", None)  # The export knows a preset's model.
-        return Source(engine=opened) if said is None else Source(engine=opened, skeleton=said.skeleton, cube=said.cube)
+        if said is None:
+            return Source(engine=opened)
+        return Source(engine=opened, skeleton=said.skeleton, cube=said.cube, confidence=said.confidence)
     from keras_handpose.models.weights import resolve
 
     record = resolve(source)[1]
@@ -123,6 +128,7 @@ def open_source(
         cube=record.cube,
         cubes=record.training.get("cubes_mm"),
         hand=record.hand,
+        confidence=record.confidence,
     )
 
 
@@ -142,6 +148,7 @@ def _of_file(engine: NetworkEngine | PipelineEngine) -> Source:
         cube=metadata.cube,
         hand=metadata.hand,
         min_score=metadata.min_score,
+        confidence=metadata.confidence,
         file=engine.path,
     )
 

@@ -1,5 +1,13 @@
 """Errors of predicted joints, as the field reports them."""
 
+from keras_handpose.evaluation.confidence import (
+    area_under_roc,
+    fit_confidence,
+    pose_errors,
+    reliability,
+    risk_coverage,
+    score_poses,
+)
 from keras_handpose.evaluation.errors import joint_errors, summarise_errors
 from keras_handpose.evaluation.evaluation import THRESHOLDS, UP_TO, Evaluation, evaluate
 from keras_handpose.evaluation.leaderboard import (
@@ -34,12 +42,18 @@ __all__ = [
     "Protocol",
     "Reading",
     "area_under_curve",
+    "area_under_roc",
     "evaluate",
+    "fit_confidence",
     "joint_errors",
     "leaderboard",
+    "pose_errors",
     "protocol_for",
     "read_image_paths",
     "read_predictions",
+    "reliability",
+    "risk_coverage",
+    "score_poses",
     "success_rate",
     "summarise_errors",
     "write_predictions",

@@ -96,6 +96,7 @@ def open_subject(
             f"The model has {engine.joints} joints and the skeleton {given['skeleton'].name!r} has "
             f"{len(given['skeleton'])}. Pass the layout that the model was trained on as `skeleton`."
         )
+    confidence = getattr(source, "confidence", None) if pipeline else preset.confidence if unchanged else None
     metadata = Metadata(
         kind="pipeline" if pipeline else "network",
         **given,
@@ -105,6 +106,7 @@ def open_subject(
         trained_on=preset.trained_on if unchanged else None,
         quantize=quantize,
         weights_sha256=sha256,
+        confidence=confidence,
     )
     return Subject(network=network, metadata=metadata)
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from keras_handpose.confidence import Confidence
 from keras_handpose.records import plain, read_object, write_object
 from keras_handpose.skeletons import SKELETONS
 
 __all__ = ["FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256"]
 
 FORMAT_VERSION = 1
-"""Version of the record's layout. It grows when a key is added, removed or changes its meaning."""
+"""Version of the record's layout. It grows when a key that is needed is added, removed or changes its meaning."""
 
 WEIGHTS_SUFFIX = ".weights.h5"
 """How the name of every weight file ends, as Keras wants it."""
@@ -62,6 +63,7 @@ class Preset:
         training: How the weights came about: data, command, commit, samples, seed.
         errors: Measured errors, each under the name of the data that it was measured on.
         licence: SPDX identifier of the weights' licence.
+        confidence: What poses are scored with, a `Confidence` or its values; None where nothing was calibrated.
         format_version: Version of this record's layout.
 
     Raises:
@@ -89,6 +91,7 @@ class Preset:
     errors: Mapping[str, Any] = field(default_factory=dict)
     licence: str
     format_version: int = FORMAT_VERSION
+    confidence: Confidence | None = None
 
     def __post_init__(self) -> None:
         for key, (kind, types) in _KINDS.items():
@@ -121,6 +124,10 @@ class Preset:
         ):
             if not condition:
                 raise ValueError(f"`{key}` must be {expectation}. Received: {key}={getattr(self, key)!r}.")
+        if self.confidence is not None:
+            if not isinstance(self.confidence, Confidence):
+                object.__setattr__(self, "confidence", Confidence.from_dict(self.confidence))
+            self.confidence.require(SKELETONS[self.skeleton])
 
     @classmethod
     def from_json(cls, text: str) -> Preset:
@@ -129,11 +136,13 @@ class Preset:
         Raises:
             ValueError: The text is not JSON, a key is missing, unknown or doubled, or a value is wrong.
         """
-        return cls(**read_object(text, [f.name for f in fields(cls)]))
+        return cls(**read_object(text, [f.name for f in fields(cls)], optional=["confidence"]))
 
     def to_json(self) -> str:
         """Write the record as JSON text; the inverse of `from_json`."""
-        return write_object({f.name: getattr(self, f.name) for f in fields(self)})
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        confidence = values.pop("confidence")
+        return write_object(values if confidence is None else {**values, "confidence": confidence.to_dict()})
 
     @classmethod
     def read(cls, path: str | Path) -> Preset:

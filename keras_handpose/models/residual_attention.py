@@ -228,8 +228,9 @@ def ResidualAttentionRegressor(
     if include_top:
         if plan["head"] == "integral":
             x = _points(x, stages[-2:], plan["maps"], regularizer)
-        x = keras.layers.Flatten(data_format="channels_last", name="flatten")(x)
-        x = keras.layers.Dense(plan["hidden"], activation="relu", **dense, name="hidden")(x)
+        x = keras.layers.Flatten(data_format="channels_last", dtype="float32", name="flatten")(x)
+        # Half a bfloat16 step is half a millimetre: places are kept in float32 from here on.
+        x = keras.layers.Dense(plan["hidden"], activation="relu", **dense, dtype="float32", name="hidden")(x)
         x = keras.layers.Dropout(plan["dropout"], name="dropout")(x)
         if plan["prior"] is None:
             x = keras.layers.Dense(3 * plan["joints"], **dense, dtype="float32", name="coordinates")(x)

@@ -10,7 +10,7 @@ From the bottom up: `anatomy` (whose hand), `definitions` and `kinematics` (wher
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes
 from keras_handpose.synthetic.crops import RIGS, Rig, iterate_crops, render_crops, sample_poses
 from keras_handpose.synthetic.files import LAYOUTS, write_frames
-from keras_handpose.synthetic.held_out import describe_test_set, rendered_test_set
+from keras_handpose.synthetic.held_out import SLICES, describe_test_set, rendered_slice, rendered_test_set
 from keras_handpose.synthetic.kinematics import LANDMARKS, HandAngles, PosedHands, landmarks_to_joints, pose_hands
 from keras_handpose.synthetic.motion import RenderedMotion
 from keras_handpose.synthetic.poses import PoseMix, sample_angles
@@ -24,6 +24,7 @@ __all__ = [
     "LAYOUTS",
     "RIGS",
     "SENSORS",
+    "SLICES",
     "HandAngles",
     "HandShapes",
     "Ingredients",
@@ -41,6 +42,7 @@ __all__ = [
     "render_crops",
     "render_solids",
     "render_spheres",
+    "rendered_slice",
     "rendered_test_set",
     "sample_angles",
     "sample_poses",

@@ -10,7 +10,7 @@ from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.anatomy import FINGERS, HandShapes
 from keras_handpose.synthetic.definitions import DEFINITIONS, Along, InPalm
 
-__all__ = ["LANDMARKS", "HandAngles", "PosedHands", "finger_joints", "landmarks_to_joints", "pose_hands"]
+__all__ = ["LANDMARKS", "HandAngles", "PosedHands", "finger_joints", "landmark_indices", "landmarks_to_joints", "pose_hands"]
 
 _ANATOMICAL = (*MSRA21.landmarks, "palm", "wrist_left", "wrist_right")
 LANDMARKS = (*_ANATOMICAL, *(f"{layout}:{joint}" for layout, table in DEFINITIONS.items() for joint in table))

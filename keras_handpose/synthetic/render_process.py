@@ -124,7 +124,7 @@ class RenderProcesses:
         if not whole:
             raise OSError(f"A process that renders ended, with exit code {process.poll()}; see what it printed above.")
         return LabelledCrops(
-            images=steps * np.float32(1 / _STEPS),
+            images=steps / np.float32(_STEPS),  # so that the background stays exactly 1
             joints_unit=joints_unit,
             centres_xyz=centres_xyz,
             cubes=np.full(n, self._cube, np.float64),

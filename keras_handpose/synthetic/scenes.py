@@ -188,11 +188,11 @@ def place_hands(
 
     Example:
         >>> import numpy as np
-        >>> from keras_handpose.skeletons import MSRA21
+        >>> from keras_handpose.skeletons import HAND56
         >>> rng = np.random.default_rng(0)
         >>> shapes, angles = sample_shapes(1, rng), sample_angles(1, rng)
         >>> scenes = place_hands(shapes, angles, rotations=np.eye(3)[None], positions=np.array([[0.0, 0.0, 400.0]]))
-        >>> scenes.joints_xyz(MSRA21)[0, MSRA21.index("middle_mcp")].tolist()
+        >>> scenes.joints_xyz(HAND56)[0, HAND56.index("middle_mcp")].tolist()
         [0.0, 0.0, 400.0]
     """
     posed = pose_hands(shapes, angles)

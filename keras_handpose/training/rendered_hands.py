@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from keras_handpose.evaluation import joint_errors, summarise_errors
 from keras_handpose.skeletons import SKELETONS, Skeleton
 from keras_handpose.synthetic import (
+    Ingredients,
     describe_test_set,
     iterate_crops,
     render_crops,
@@ -33,6 +34,7 @@ class RenderedHands(TrainingData):
         joints: Name of the joint layout in `SKELETONS`.
         camera: Name of the camera that the record names as the one these joints belong to; the hands are seen by many.
         cube: Edge of the crops in mm.
+        ingredients: What the scenes are made of.
 
     Raises:
         ValueError: A number is not positive or the layout is unknown.
@@ -42,6 +44,7 @@ class RenderedHands(TrainingData):
     joints: str = "msra21"
     camera: str = "msra15"
     cube: float = 250.0
+    ingredients: Ingredients = Ingredients()
 
     def __post_init__(self) -> None:
         if self.joints not in SKELETONS:
@@ -75,6 +78,7 @@ class RenderedHands(TrainingData):
             "joints": self.joints,
             "camera": self.camera,
             "cube": self.cube,
+            "ingredients": asdict(self.ingredients),
         }
 
     def poses(self) -> np.ndarray:
@@ -87,8 +91,10 @@ class RenderedHands(TrainingData):
             start=start,
             skeleton=self.skeleton,
             cube=self.cube,
+            ingredients=self.ingredients,
             augmentation=augmentation,
             workers=workers,
+            processes=workers > 1,
         )
 
     def validation(self, *, workers):
