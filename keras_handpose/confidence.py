@@ -4,9 +4,9 @@ The score is a logistic regression on a few quantities that any pose and its cro
 
     score = 1 / (1 + exp(-(intercept + sum of coefficient * clip((feature - mean) / std, -6, 6))))
 
-Joints lie inside of the hand, so a joint beside the hand's picture, before its surface or far behind it is suspect, and
-so are surface that no bone explains, bones of unusual lengths, and views that are hard. Steps are ramps, so that a small
-change of the joints changes the score by little.
+Joints lie inside of the hand, so a joint beside the hand's picture, before its surface or far behind it is suspect,
+and so are surface that no bone explains, bones of unusual lengths, and views that are hard. Steps are ramps, so that a
+small change of the joints changes the score by little.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ FEATURES: dict[str, str] = {
     "explained": "share of the crop's samples that show something at most 14 to 22 mm from a bone",
     "unexplained": "samples that show something beyond that, but within 30 mm of a bone, as a share of both",
     "off": "mean distance in mm, at most 20, of the joints from what the crop shows",
-    "before": "share of the joints that are at most 5 mm to -5 mm behind the surface",
+    "before": "share of the joints that are less than 5 to -5 mm behind the surface",
     "before_mm": "mean distance in mm of the joints before the surface, at most 60",
     "hidden": "share of the joints that are 15 to 35 mm behind the surface or more",
     "odd_bones": "mean deviation of the bones' lengths from their means, as a share of these",
     "last_bones": "mean length in mm of the fingers' last bones: a network in doubt draws them short",
     "downwards": "how much the way from the palm's joints to the roots of the fingers leads down in the picture",
     "aside": "distance of the joints' middle from the cube's centre in halves of the cube's edge",
+    "edge": "greatest step between neighbouring rows or columns in how much of them shows something: a straight edge",
 }
 """What is measured, by name. A range, as in "14 to 22 mm", is a ramp from all to nothing."""
 
@@ -223,12 +224,16 @@ def measure_pose(
     pixels = ((joints[:, :2] + (x, y)) * nearness - (x, y)) * (size / cube) + size / 2
     columns, rows = pixels.clip(0, size - 1).astype(np.intp).T
     at = rows * size + columns
-    away = cv2.distanceTransform((image >= BACKGROUND).view(np.uint8), cv2.DIST_L2, 3).ravel()[at]
+    empty = (image >= BACKGROUND).view(np.uint8)
+    away = cv2.distanceTransform(empty, cv2.DIST_L2, 3).ravel()[at]
     surface = cv2.erode(image, _AROUND).ravel()[at]
     behind = np.where(surface < BACKGROUND, joints[:, 2] - surface * half, _NEITHER)
     ramps = np.array([away * (cube / size / 20), (5 - behind) / 10, behind / -60, (behind - 15) / 20])
     off, before, before_60_mm, hidden = (ramps.clip(0, 1).sum(axis=1) / len(joints)).tolist()
 
+    sums = np.concatenate([cv2.reduce(empty, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (0, 1)])
+    steps = abs(sums[1:] - sums[:-1])
+    steps[size - 1] = 0  # From the last column to the first row.
     ways = layout.ways @ joints
     (middle, up), (starts, bones) = ways[:2].tolist(), ways[2:].reshape(2, -1, 3)
     lengths = np.sqrt((bones * bones).sum(axis=1))
@@ -247,6 +252,7 @@ def measure_pose(
             lengths[layout.last].sum() / len(layout.last),
             up[1] / max(math.hypot(*up), 1e-6),
             math.hypot(*middle) / half,
+            steps.max() / size,
         ]
     )
 

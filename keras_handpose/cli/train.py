@@ -51,6 +51,9 @@ def train(
     folds: Annotated[str | None, _data(help="all: leave out every subject once and join the predictions.")] = None,
     samples: Annotated[int | None, _data(help="Rendered hands: crops to train on.", default="240000")] = None,
     skeleton: Annotated[str | None, _data(help="Rendered hands: msra21, icvl16, nyu14 or hand56.", default="msra21")] = None,
+    repeats: Annotated[
+        int | None, _data(help="Rendered hands: crops made of each, all but the first augmented.", default="1")
+    ] = None,
     name: Annotated[str | None, _recipe(help="What the weights will be called.", default="trained")] = None,
     configuration: Annotated[str | None, _recipe(help="compact or paper: widths and units.", default="compact")] = None,
     architecture: Annotated[
@@ -117,7 +120,7 @@ def train(
     if store:
         data = training.StoredCrops(store, leave_out=names_in(leave_out), test=test_store)
     else:
-        given = {"samples": samples, "joints": skeleton, "cube": _edge(cube)}
+        given = {"samples": samples, "joints": skeleton, "cube": _edge(cube), "repeats": repeats}
         data = training.RenderedHands(**{key: value for key, value in given.items() if value is not None})
     training.train(output, data, recipe, **run)
     errors = output / "errors.json"
@@ -138,7 +141,7 @@ _RIVALS = (
     ("folds", "test_store"),
     ("leave_out", "test_store"),
     ("store", "cube"),
-    *((source, option) for source in ("store", "dataset") for option in ("samples", "skeleton")),
+    *((source, option) for source in ("store", "dataset") for option in ("samples", "skeleton", "repeats")),
 )
 
 

@@ -291,7 +291,7 @@ class HandPoseEstimator:
 
 
 class _Sight(NamedTuple):
-    """What was seen in a frame: the crop of a hand if there is one, evidence for it, and its joints if they are known."""
+    """What was seen in a frame: the crop of a hand if there is one, evidence for it, and its joints if known."""
 
     crop: Crop | None = None
     evidence: float = 0.0

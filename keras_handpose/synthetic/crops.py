@@ -11,16 +11,17 @@ from functools import partial
 
 import numpy as np
 
-from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.datasets.augmentation import Augmentation
 from keras_handpose.datasets.batches import augmentation_rng, work_ahead
 from keras_handpose.datasets.crops import LabelledCrops
-from keras_handpose.preprocessing import crop_hand, refine_centre
+from keras_handpose.preprocessing import crop_hand
+from keras_handpose.preprocessing.crop import centre_of_mass
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.scenes import Ingredients, sample_scenes
 from keras_handpose.synthetic.sensors import SENSORS
 
-__all__ = ["Rig", "RIGS", "iterate_crops", "render_crops", "sample_poses"]
+__all__ = ["Rig", "RIGS", "iterate_crops", "render_batch", "render_crops", "sample_poses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ RIGS: dict[str, Rig] = {
 }
 """Rigs by the name of their camera."""
 
-_CHUNK = 32
+_CHUNK = 64
 """Crops that share a camera and a seed; the unit of parallel work."""
 _FINEST = 1.1
 """Rendered pixels for each of a crop's, at most, along an edge."""
@@ -141,6 +142,7 @@ def iterate_crops(
     rigs: tuple[str, ...] = tuple(RIGS),
     ingredients: Ingredients = Ingredients(),
     augmentation: Augmentation | None = None,
+    repeats: int = 1,
     workers: int = 1,
     processes: bool = False,
     ahead: int | None = None,
@@ -156,6 +158,8 @@ def iterate_crops(
         start: Number of the first batch.
         skeleton, cube, size, rigs, ingredients: As for `render_crops`.
         augmentation: How far to change the crops; None to give them as they were rendered.
+        repeats: Crops that are made of each rendering, which takes longer than changing it: the first as it is, the
+            others changed. Without repeats all are changed.
         workers: Number of threads, or processes, that render.
         processes: Whether to render in processes, which keep as many cores busy; threads wait for each other at times.
             Images then differ by up to 0.002 mm.
@@ -170,7 +174,17 @@ def iterate_crops(
         (4, 128, 128, 1)
         >>> batches.close()
     """
-    shared = {"skeleton": skeleton, "cube": cube, "size": size, "rigs": rigs, "ingredients": ingredients}
+    if repeats < 1 or batch % repeats:
+        raise ValueError(f"`batch` must be a multiple of `repeats`. Received: batch={batch}, repeats={repeats}.")
+    shared = {
+        "skeleton": skeleton,
+        "cube": cube,
+        "size": size,
+        "rigs": rigs,
+        "ingredients": ingredients,
+        "augmentation": augmentation,
+        "repeats": repeats,
+    }
     ahead = 2 * workers + 2 if ahead is None else ahead
 
     def batches() -> Generator[LabelledCrops, None, None]:
@@ -178,19 +192,38 @@ def iterate_crops(
             if processes:
                 from keras_handpose.synthetic.render_process import RenderProcesses
 
-                render_batch = stack.enter_context(closing(RenderProcesses(workers, batch=batch, **shared))).render
+                render = stack.enter_context(closing(RenderProcesses(workers, batch, **shared))).render
             else:
-                render_batch = partial(render_crops, batch, **shared)
-
-            def render(number: int) -> LabelledCrops:
-                crops = render_batch(seed=_mix(seed, number))
-                return crops if augmentation is None else augmentation.apply(crops, augmentation_rng(seed, number))
-
-            yield from stack.enter_context(
-                closing(work_ahead(render, itertools.count(start), workers=workers, ahead=ahead))
+                render = partial(render_batch, batch, **shared)
+            numbered = work_ahead(
+                lambda number: render(seed=seed, number=number), itertools.count(start), workers=workers, ahead=ahead
             )
+            yield from stack.enter_context(closing(numbered))
 
     return batches()
+
+
+def render_batch(
+    batch: int,
+    *,
+    seed: int,
+    number: int,
+    augmentation: Augmentation | None = None,
+    repeats: int = 1,
+    **shared,
+) -> LabelledCrops:
+    """Render batch ``number`` of `iterate_crops`."""
+    crops = render_crops(batch // repeats, seed=_mix(seed, number), **shared)
+    if repeats > 1:
+        crops = crops.crops(np.tile(np.arange(len(crops)), repeats))
+    if augmentation is None:
+        return crops
+    changed = augmentation.apply(crops, augmentation_rng(seed, number))
+    if repeats > 1:
+        first = len(crops) // repeats
+        for name in ("images", "joints_unit", "centres_xyz", "cubes"):
+            getattr(changed, name)[:first] = getattr(crops, name)[:first]
+    return changed
 
 
 def _mix(seed: int, number: int) -> int:
@@ -225,7 +258,9 @@ def _render_chunk(
             _cut(depth, rng)
         centre = middle + rng.normal(0.0, 9.0, 3)
         if rng.random() < 0.67:
-            centre = refine_centre(depth, camera, centre, cube=cube, steps=2) + rng.normal(0.0, 5.0, 3)
+            u, v, z = xyz_to_uvd(centre, camera).tolist()
+            uvd = centre_of_mass(depth, camera, u, v, z, cube, 2)
+            centre = uvd_to_xyz(np.array(uvd), camera) + rng.normal(0.0, 5.0, 3)
         crop = crop_hand(depth, camera, centre, cube=cube, size=size)
         crops.images[part.start + i, ..., 0] = crop.image
         crops.joints_unit[part.start + i] = crop.xyz_to_unit(joints_xyz[i])

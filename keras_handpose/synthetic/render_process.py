@@ -16,11 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 
+from keras_handpose.datasets.augmentation import Augmentation
 from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.skeletons import SKELETONS, Skeleton
-from keras_handpose.synthetic.crops import render_crops
+from keras_handpose.synthetic.crops import render_batch, render_crops
 from keras_handpose.synthetic.poses import PoseMix
 from keras_handpose.synthetic.scenes import Ingredients
 
@@ -35,7 +37,8 @@ class RenderProcesses:
 
     Args:
         count: Number of processes.
-        batch, skeleton, cube, size, rigs, ingredients: What all jobs share, as for `render_crops`.
+        batch: Crops a job.
+        skeleton, cube, size, rigs, ingredients, augmentation, repeats: What all jobs share, as for `iterate_crops`.
 
     Raises:
         ValueError: The skeleton is none of `SKELETONS`, the only ones that another process knows by name.
@@ -43,8 +46,8 @@ class RenderProcesses:
     Example:
         >>> from keras_handpose.skeletons import MSRA21
         >>> settings = {"skeleton": MSRA21, "cube": 250.0, "size": 32, "rigs": ("msra15",)}
-        >>> processes = RenderProcesses(1, batch=2, ingredients=Ingredients(), **settings)
-        >>> processes.render(seed=1).images.shape
+        >>> processes = RenderProcesses(1, 2, ingredients=Ingredients(), augmentation=None, repeats=1, **settings)
+        >>> processes.render(seed=1, number=0).images.shape
         (2, 32, 32, 1)
         >>> processes.close()
     """
@@ -52,13 +55,15 @@ class RenderProcesses:
     def __init__(
         self,
         count: int,
-        *,
         batch: int,
+        *,
         skeleton: Skeleton,
         cube: float,
         size: int,
         rigs: tuple[str, ...],
         ingredients: Ingredients,
+        augmentation: Augmentation | None,
+        repeats: int,
     ) -> None:
         if SKELETONS.get(skeleton.name) is not skeleton:
             raise ValueError(
@@ -66,14 +71,16 @@ class RenderProcesses:
                 "Render in threads."
             )
         render_crops(1, seed=0, size=size)  # Compiles once for all; the processes find it in the cache.
-        self._batch, self._skeleton, self._cube, self._size = batch, skeleton, cube, size
+        self._batch, self._skeleton, self._size = batch, skeleton, size
         self._shared = {
-            "n": batch,
+            "batch": batch,
             "skeleton": skeleton.name,
             "cube": cube,
             "size": size,
             "rigs": list(rigs),
             "ingredients": asdict(ingredients),
+            "augmentation": None if augmentation is None else asdict(augmentation),
+            "repeats": repeats,
         }
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
@@ -88,15 +95,15 @@ class RenderProcesses:
         for process in self._processes:
             self._idle.put(process)
 
-    def render(self, *, seed: int) -> LabelledCrops:
-        """Render a batch in the next process that is idle; may be called by several threads.
+    def render(self, *, seed: int, number: int) -> LabelledCrops:
+        """Render batch ``number`` in the next process that is idle; may be called by several threads.
 
         Raises:
             OSError: The process ended.
         """
         process = self._idle.get()
         try:
-            return self._render(process, seed)
+            return self._render(process, {**self._shared, "seed": seed, "number": number})
         finally:
             self._idle.put(process)
 
@@ -110,24 +117,24 @@ class RenderProcesses:
             process.stdout.close()
             process.wait()
 
-    def _render(self, process: subprocess.Popen, seed: int) -> LabelledCrops:
+    def _render(self, process: subprocess.Popen, job: dict) -> LabelledCrops:
         n, size = self._batch, self._size
         steps = np.empty((n, size, size, 1), np.int16)
         joints_unit = np.empty((n, len(self._skeleton), 3), np.float32)
-        centres_xyz = np.empty((n, 3), np.float64)
+        centres_xyz, cubes = np.empty((n, 3), np.float64), np.empty(n, np.float64)
         try:
-            process.stdin.write(json.dumps({**self._shared, "seed": seed}).encode() + b"\n")
+            process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
-            whole = all(_read_into(process.stdout, array) for array in (steps, joints_unit, centres_xyz))
+            whole = all(_read_into(process.stdout, array) for array in (steps, joints_unit, centres_xyz, cubes))
         except (BrokenPipeError, ValueError):  # it ended, or was closed by another thread
             whole = False
         if not whole:
             raise OSError(f"A process that renders ended, with exit code {process.poll()}; see what it printed above.")
         return LabelledCrops(
-            images=steps / np.float32(_STEPS),  # so that the background stays exactly 1
+            images=steps / np.float32(_STEPS),  # Not times the inverse: the background stays exactly 1.
             joints_unit=joints_unit,
             centres_xyz=centres_xyz,
-            cubes=np.full(n, self._cube, np.float64),
+            cubes=cubes,
             skeleton=self._skeleton,
         )
 
@@ -144,15 +151,21 @@ def _read_into(stream: BinaryIO, array: np.ndarray) -> bool:
 
 
 def _serve(jobs: BinaryIO, results: BinaryIO) -> None:
+    cv2.setNumThreads(1)
     for line in jobs:
         job = json.loads(line)
-        ingredients = job.pop("ingredients")
-        crops = render_crops(
-            **{**job, "skeleton": SKELETONS[job["skeleton"]], "rigs": tuple(job["rigs"])},
-            ingredients=Ingredients(**{**ingredients, "poses": PoseMix(**ingredients["poses"])}),
+        ingredients, augmentation = job["ingredients"], job["augmentation"]
+        crops = render_batch(
+            **{
+                **job,
+                "skeleton": SKELETONS[job["skeleton"]],
+                "rigs": tuple(job["rigs"]),
+                "ingredients": Ingredients(**{**ingredients, "poses": PoseMix(**ingredients["poses"])}),
+                "augmentation": None if augmentation is None else Augmentation(**augmentation),
+            }
         )
         steps = np.rint(crops.images * np.float32(_STEPS)).astype(np.int16)
-        for array in (steps, crops.joints_unit, crops.centres_xyz):
+        for array in (steps, crops.joints_unit, crops.centres_xyz, crops.cubes):
             results.write(np.ascontiguousarray(array).data)
         results.flush()
 

@@ -35,6 +35,7 @@ class RenderedHands(TrainingData):
         camera: Name of the camera that the record names as the one these joints belong to; the hands are seen by many.
         cube: Edge of the crops in mm.
         ingredients: What the scenes are made of.
+        repeats: Crops made of each rendered hand: the first as it is, the others changed by the recipe's augmentation.
 
     Raises:
         ValueError: A number is not positive or the layout is unknown.
@@ -45,11 +46,12 @@ class RenderedHands(TrainingData):
     camera: str = "msra15"
     cube: float = 250.0
     ingredients: Ingredients = Ingredients()
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         if self.joints not in SKELETONS:
             raise ValueError(f"`joints` must be one of {', '.join(SKELETONS)}. Received: {self.joints!r}.")
-        for key in ("samples", "cube"):
+        for key in ("samples", "cube", "repeats"):
             if not getattr(self, key) > 0:
                 raise ValueError(f"`{key}` must be positive. Received: {key}={getattr(self, key)}.")
 
@@ -69,7 +71,7 @@ class RenderedHands(TrainingData):
         return self.samples
 
     def describe(self) -> str:
-        return f"{self.samples:,} rendered hands"
+        return f"{self.samples // self.repeats:,} rendered hands"
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -79,6 +81,7 @@ class RenderedHands(TrainingData):
             "camera": self.camera,
             "cube": self.cube,
             "ingredients": asdict(self.ingredients),
+            "repeats": self.repeats,
         }
 
     def poses(self) -> np.ndarray:
@@ -93,6 +96,7 @@ class RenderedHands(TrainingData):
             cube=self.cube,
             ingredients=self.ingredients,
             augmentation=augmentation,
+            repeats=self.repeats,
             workers=workers,
             processes=workers > 1,
         )
