@@ -74,8 +74,8 @@ def main() -> None:
     frames = in_whole_frames(estimator, arguments, FIT_SEED)[0]
     crops = joined(crops, cut(eighth, FIT_SEED), frames)
     data = (
-        f"{arguments.fit} rendered crops, seed {FIT_SEED}, an eighth of them once more as the frame's border cuts them, "
-        f"and what is found in {len(frames)} rendered frames"
+        f"{arguments.fit} rendered crops, seed {FIT_SEED}, an eighth of them once more as the frame's border cuts "
+        f"them, and what is found in {len(frames)} rendered frames"
     )
     confidence = fit_confidence(crops, estimator.engine(crops.images), data=data, threshold_mm=arguments.threshold)
     del crops
@@ -130,7 +130,7 @@ def cut(crops: LabelledCrops, seed: int) -> LabelledCrops:
 def in_whole_frames(
     estimator: khp.HandPoseEstimator, arguments: argparse.Namespace, seed: int
 ) -> tuple[LabelledCrops, np.ndarray, int]:
-    """Return the crops of hands that are detected in frames of all rigs, the evidence for them, and how many are missed.
+    """Return the crops of what is detected in frames of all rigs, the evidence for it, and how often nothing is.
 
     What is detected need not be the hand.
     """
@@ -176,7 +176,7 @@ def figures(scores: np.ndarray, errors: np.ndarray, threshold: float) -> dict[st
     """Return what is reported of one set."""
     good = errors <= threshold
     coverage, risk = risk_coverage(scores, errors)
-    kept = np.searchsorted(coverage, np.array(KEPT) - 1e-9)
+    best = risk[np.searchsorted(coverage, np.array(KEPT) - 1e-9)].round(2).tolist()
     return {
         "poses": len(scores),
         "mean_error_mm": round(float(errors.mean()), 2),
@@ -184,9 +184,7 @@ def figures(scores: np.ndarray, errors: np.ndarray, threshold: float) -> dict[st
         "mean_score": round(float(scores.mean()), 4),
         "area_under_roc": round(area_under_roc(scores, good), 4),
         "reliability": reliability(scores, good),
-        "mean_error_mm_of_best": {
-            f"{share:.0%}": round(float(risk[i]), 2) for share, i in zip(KEPT, kept, strict=True)
-        },
+        "mean_error_mm_of_best": {f"{share:.0%}": figure for share, figure in zip(KEPT, best, strict=True)},
         "from_score": {
             f"{least:g}": {
                 "kept": round(float((scores >= least).mean()), 4),
@@ -225,9 +223,7 @@ def write_record(weights: Path, preset: Preset, confidence: Confidence) -> None:
     """Write the calibration into the record beside the weights, and into the network that was exported of them."""
     record = weights.with_name(f"{preset.name}.json")
     if not record.is_file():
-        raise SystemExit(
-            f"There is no record at {record}: the weights are in the cache. Pass the path of X.weights.h5."
-        )
+        raise SystemExit(f"There is no record at {record}. Pass the path of X.weights.h5, with X.json beside it.")
     with whole_file(record) as partial:
         partial.write_text(replace(preset, confidence=confidence).to_json(), encoding="utf-8")
     exported = shipped_export(preset.name)

@@ -70,7 +70,8 @@ def corresponding_joints(source: Skeleton, target: Skeleton) -> tuple[np.ndarray
 
     Joints correspond when they stand for the same anatomical landmark. Tips agree to a few mm; the datasets place
     their inner joints differently (an NYU or ICVL "mid" is near the PIP joint, not on it), so differences of
-    6 to 13 mm between corresponding joints are a matter of definition, not of estimation.
+    6 to 13 mm between corresponding joints are a matter of definition, not of estimation. `HAND56` has the joints of
+    all layouts as these place them.
 
     Returns:
         Two index arrays of equal length, into ``source`` and into ``target``.
@@ -80,7 +81,14 @@ def corresponding_joints(source: Skeleton, target: Skeleton) -> tuple[np.ndarray
         >>> [NYU14.joint_names[i] for i in target][:2]
         ['little_tip', 'little_mid']
     """
-    pairs = [(source.landmarks.index(name), i) for i, name in enumerate(target.landmarks) if name in source.landmarks]
+    pairs = []
+    for i, (joint, landmark) in enumerate(zip(target.joint_names, target.landmarks, strict=True)):
+        # A joint as its dataset places it, ``layout:joint``, if the source has it.
+        exact = joint if ":" in joint else f"{target.name}:{joint}"
+        if exact in source.joint_names:
+            pairs.append((source.joint_names.index(exact), i))
+        elif landmark in source.landmarks:
+            pairs.append((source.landmarks.index(landmark), i))
     indices = np.array(pairs, dtype=np.intp).reshape(-1, 2)
     return indices[:, 0], indices[:, 1]
 

@@ -49,12 +49,20 @@ def train(
         str | None, _data(help="Subjects to judge by and not to train on, such as P0 or P0,P3.")
     ] = None,
     folds: Annotated[str | None, _data(help="all: leave out every subject once and join the predictions.")] = None,
+    preset: Annotated[
+        str | None, _data(help="Train as a preset was trained, recipe and rendered hands; other options change that.")
+    ] = None,
     samples: Annotated[int | None, _data(help="Rendered hands: crops to train on.", default="240000")] = None,
-    skeleton: Annotated[str | None, _data(help="Rendered hands: msra21, icvl16, nyu14 or hand56.", default="msra21")] = None,
+    skeleton: Annotated[
+        str | None, _data(help="Rendered hands: msra21, icvl16, nyu14 or hand56.", default="msra21")
+    ] = None,
     repeats: Annotated[
         int | None, _data(help="Rendered hands: crops made of each, all but the first augmented.", default="1")
     ] = None,
     name: Annotated[str | None, _recipe(help="What the weights will be called.", default="trained")] = None,
+    weights: Annotated[
+        str | None, _recipe("--finetune", help="Weights to start from: a preset or X.weights.h5.", default="none")
+    ] = None,
     configuration: Annotated[str | None, _recipe(help="compact or paper: widths and units.", default="compact")] = None,
     architecture: Annotated[
         str | None, _recipe(help="More arguments of ResidualAttentionRegressor, as JSON, such as '{\"t\": 2}'.")
@@ -112,7 +120,14 @@ def train(
         load_keras()
         from keras_handpose import training
 
-    recipe = _recipe_of(training.PAPER if store else training.RENDERED, options)
+    defaults, data_defaults, record = training.PAPER if store else training.RENDERED, training.RenderedHands(), None
+    if preset:
+        record = _record(preset)
+        defaults = training.Recipe.from_dict(record.training["recipe"])
+        data_defaults = training.RenderedHands.from_identity(record.training["data"])
+    elif weights:
+        defaults = training.FINETUNING
+    recipe = _recipe_of(defaults, options)
     run = {"workers": workers, "tensorboard": tensorboard, "verbose": "auto" if sys.stdout.isatty() else 2}
     if folds:
         _report(training.train_folds(output, store, recipe, **run), output)
@@ -121,10 +136,31 @@ def train(
         data = training.StoredCrops(store, leave_out=names_in(leave_out), test=test_store)
     else:
         given = {"samples": samples, "joints": skeleton, "cube": _edge(cube), "repeats": repeats}
-        data = training.RenderedHands(**{key: value for key, value in given.items() if value is not None})
+        data = replace(data_defaults, **{key: value for key, value in given.items() if value is not None})
     training.train(output, data, recipe, **run)
+    if record is not None and record.skeleton != data.joints:
+        _choose_joints(output, recipe, record)
     errors = output / "errors.json"
     _report(json.loads(errors.read_text(encoding="utf-8")) if errors.exists() else None, output)
+
+
+def _record(preset: str) -> Any:
+    from keras_handpose.models import weights
+
+    presets = {record.name: record for record in weights.list()}
+    if preset not in presets:
+        raise ValueError(f"--preset must be one of {', '.join(presets)}. Received: {preset!r}.")
+    return presets[preset]
+
+
+def _choose_joints(output: Path, recipe: Recipe, record: Any) -> None:
+    """Write the weights of a preset's joints beside those of all joints."""
+    from keras_handpose.models.joint_choice import choose_layout
+    from keras_handpose.models.presets import WEIGHTS_SUFFIX
+
+    source, chosen = (output / f"{name}{WEIGHTS_SUFFIX}" for name in (recipe.name, record.name))
+    choose_layout(source, chosen, record.skeleton, camera=record.camera)
+    messages.print(f"Wrote {chosen}", highlight=False, markup=False, soft_wrap=True)
 
 
 _PARTNERS = {
@@ -141,6 +177,9 @@ _RIVALS = (
     ("folds", "test_store"),
     ("leave_out", "test_store"),
     ("store", "cube"),
+    ("preset", "weights"),
+    *(("weights", option) for option in ("configuration", "architecture", "components")),
+    *(("preset", option) for option in ("store", "dataset", "skeleton")),
     *((source, option) for source in ("store", "dataset") for option in ("samples", "skeleton", "repeats")),
 )
 
@@ -161,7 +200,7 @@ def _check_sources(options: dict[str, Any]) -> None:
 
 
 def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
+    return "--finetune" if option == "weights" else f"--{option.replace('_', '-')}"
 
 
 def _prepare(options: dict[str, Any]) -> tuple[Path, Path | None]:
@@ -189,7 +228,7 @@ def _recipe_of(defaults: Recipe, options: dict[str, Any]) -> Recipe:
     amounts = {f.name: options[f.name] for f in fields(Augmentation)}
     if any(amounts.values()):
         values["augmentation"] = Augmentation(**amounts)
-    return replace(defaults, **{**values, "architecture": _architecture(options)})
+    return replace(defaults, **{**values, "architecture": {**defaults.architecture, **_architecture(options)}})
 
 
 def _architecture(options: dict[str, Any]) -> dict[str, Any]:

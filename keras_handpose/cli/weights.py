@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from keras_handpose.cli.output import report_error, results
+from keras_handpose.cli.output import load_keras, messages, report_error, results
 
 __all__ = ["app"]
 
@@ -67,6 +68,22 @@ def download(
     from keras_handpose.models import weights
 
     _say(f"{name} is at {weights.locate(name) or weights.download(name, address=address)}.")
+
+
+@app.command()
+def choose(
+    source: Annotated[str, typer.Argument(help="Weights of more joints, such as those of hand56.")],
+    skeleton: Annotated[str, typer.Option(help="Layout of the joints to choose: msra21, icvl16 or nyu14.")],
+    output: Annotated[Path, typer.Option(help="X.weights.h5; its record X.json is written beside it.")],
+    camera: Annotated[str | None, typer.Option(help="Camera that the record names.", show_default="as before")] = None,
+) -> None:
+    """Write weights of one joint layout, the same network otherwise."""
+    with messages.status("Loading Keras"):
+        load_keras()
+        from keras_handpose.models.joint_choice import choose_layout
+
+    record = choose_layout(source, output, skeleton, camera=camera)
+    _say(f"Wrote {output}: {record.skeleton}, {record.size / 1e6:.1f} MB.")
 
 
 def _say(text: str) -> None:

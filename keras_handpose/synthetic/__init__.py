@@ -1,10 +1,10 @@
 """The rendered hand: kinematics, surface, exact depth and sensor noise, for labelled frames of any camera.
 
-From the bottom up: `anatomy` (whose hand), `definitions` and `kinematics` (where the joints are), `poses` (which angles), `surface`
-(the skin), `solids`, `held` and `clutter` (what is in and around it), `views` (from where), `rendering` (exact depth),
-`sensors` (what is reported of it), `scenes` (all of it before a camera),
-`crops` (what a network learns from), `studio` (labelled frames of a camera), `files` (whole datasets on disk),
-`motion` (a hand that moves).
+From the bottom up: `anatomy` (whose hand), `definitions` and `kinematics` (where the joints are), `poses` (which
+angles), `surface` (the skin), `solids`, `held` and `clutter` (what is in and around it), `views` (from where),
+`rendering` (exact depth), `sensors` (what is reported of it), `scenes` (all of it before a camera), `crops` (what a
+network learns from), `render_process` (the same on all cores), `held_out` (the benchmark), `studio` (labelled frames of
+a camera), `files` (whole datasets on disk), `motion` (a hand that moves).
 """
 
 from keras_handpose.synthetic.anatomy import HandShapes, sample_shapes

@@ -75,9 +75,7 @@ def rendered_test_set(*, skeleton: Skeleton = MSRA21, cube: float = 250.0, worke
     return _in_layout(crops, skeleton)
 
 
-def rendered_slice(
-    name: str, *, skeleton: Skeleton = MSRA21, cube: float = 250.0, workers: int = 2
-) -> LabelledCrops:
+def rendered_slice(name: str, *, skeleton: Skeleton = MSRA21, cube: float = 250.0, workers: int = 2) -> LabelledCrops:
     """Render 1,000 crops of one condition in `SLICES`.
 
     Args:

@@ -6,18 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_handpose.skeletons import MSRA21, Skeleton
+from keras_handpose.skeletons import HAND56, Skeleton, corresponding_joints
 from keras_handpose.synthetic.anatomy import FINGERS, HandShapes
-from keras_handpose.synthetic.definitions import DEFINITIONS, Along, InPalm
+from keras_handpose.synthetic.definitions import DEFINITIONS, Along
 
-__all__ = ["LANDMARKS", "HandAngles", "PosedHands", "finger_joints", "landmark_indices", "landmarks_to_joints", "pose_hands"]
+__all__ = [
+    "LANDMARKS",
+    "HandAngles",
+    "PosedHands",
+    "finger_joints",
+    "landmark_indices",
+    "landmarks_to_joints",
+    "pose_hands",
+]
 
-_ANATOMICAL = (*MSRA21.landmarks, "palm", "wrist_left", "wrist_right")
-LANDMARKS = (*_ANATOMICAL, *(f"{layout}:{joint}" for layout, table in DEFINITIONS.items() for joint in table))
-"""What the kinematics places: anatomical landmarks, then the joints that a dataset places elsewhere, ``layout:joint``.
-
-The first 21 are the centres of a hand's joints, in the order of `MSRA21`.
-"""
+LANDMARKS = HAND56.joint_names
+"""What the kinematics places: anatomical landmarks, the first 21 of which are the joints' centres in `MSRA21`'s order,
+then the joints that a dataset places elsewhere, ``layout:joint``."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +128,11 @@ def landmarks_to_joints(landmarks: np.ndarray, skeleton: Skeleton) -> np.ndarray
 
 def landmark_indices(skeleton: Skeleton) -> list[int]:
     """Return where in `LANDMARKS` a skeleton's joints are."""
-    return [
-        next(LANDMARKS.index(name) for name in (f"{skeleton.name}:{joint}", joint, landmark) if name in LANDMARKS)
-        if skeleton.name in DEFINITIONS or ":" in joint
-        else LANDMARKS.index(landmark)
-        for joint, landmark in zip(skeleton.joint_names, skeleton.landmarks, strict=True)
-    ]
+    indices, joints = corresponding_joints(HAND56, skeleton)
+    if len(joints) < len(skeleton):
+        unknown = [name for i, name in enumerate(skeleton.joint_names) if i not in joints]
+        raise ValueError(f"The rendered hand has no such joints. Received: {skeleton.name}, {', '.join(unknown)}.")
+    return indices.tolist()
 
 
 def _landmarks(joints: np.ndarray, shapes: HandShapes, arm: np.ndarray) -> np.ndarray:

@@ -3,11 +3,12 @@
 from keras_handpose.training.data import TrainingData
 from keras_handpose.training.fitting import is_finished, train
 from keras_handpose.training.folds import train_folds
-from keras_handpose.training.recipe import PAPER, RENDERED, Recipe
+from keras_handpose.training.recipe import FINETUNING, PAPER, RENDERED, Recipe
 from keras_handpose.training.rendered_hands import RenderedHands
 from keras_handpose.training.stored_crops import StoredCrops
 
 __all__ = [
+    "FINETUNING",
     "PAPER",
     "RENDERED",
     "Recipe",

@@ -182,6 +182,8 @@ def _fit(run: _Run, network: Network | None, *, workers: int, tensorboard: bool,
 
 def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
     joints = len(data.skeleton)
+    if recipe.weights is not None:
+        return _pretrained(data, recipe, network)
     prior = None
     if recipe.components is not None:
         prior = PCAPrior(joints, recipe.components, name="prior")
@@ -195,6 +197,28 @@ def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras
         weight_decay=recipe.weight_decay,
         **recipe.architecture,
     )
+
+
+def _pretrained(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
+    """Load the weights to start from, if they are of the data's joints."""
+    _, record = weights.resolve(recipe.weights)
+    if network is not None:
+        raise ValueError(f"Weights are of their own network. Received: weights={recipe.weights!r} and a `network`.")
+    if record.skeleton != data.skeleton.name:
+        raise ValueError(
+            f"The weights {recipe.weights!r} are of the layout {record.skeleton}, the crops of {data.skeleton.name}. "
+            "Start from the preset of that layout, or convert the labels (keras_handpose.convert_joints)."
+        )
+    return ResidualAttentionRegressor(weights=recipe.weights, weight_decay=recipe.weight_decay)
+
+
+def _architecture(data: TrainingData, recipe: Recipe) -> dict[str, Any]:
+    """Return the factory's arguments, as they go into the record."""
+    if recipe.weights is not None:
+        return dict(weights.resolve(recipe.weights)[1].architecture)
+    table = CONFIGURATIONS[recipe.architecture.get("configuration", "compact")]
+    fitted = {"joints": len(data.skeleton), "input_shape": (data.size, data.size, 1), "prior": recipe.components}
+    return {**table, **fitted, **recipe.architecture}
 
 
 @contextmanager
@@ -280,17 +304,18 @@ def _publish(
     model: keras.Model, folder: Path, data: TrainingData, recipe: Recipe, errors: dict[str, Any] | None
 ) -> None:
     """Write the weights and their record."""
-    table = CONFIGURATIONS[recipe.architecture.get("configuration", "compact")]
-    fitted = {"joints": len(data.skeleton), "input_shape": (data.size, data.size, 1), "prior": recipe.components}
+    trained_on = data.describe()
+    if recipe.weights is not None:
+        trained_on = f"{weights.resolve(recipe.weights)[1].trained_on}, then {trained_on}"
     weights.save(
         model,
         folder / f"{recipe.name}{weights.WEIGHTS_SUFFIX}",
-        architecture={**table, **fitted, **recipe.architecture},
+        architecture=_architecture(data, recipe),
         skeleton=data.skeleton.name,
         camera=data.camera,
         cube=data.cube,
         hand="right",
-        trained_on=data.describe(),
+        trained_on=trained_on,
         training={
             "command": "keras-handpose train",
             "version": __version__,

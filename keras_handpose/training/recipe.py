@@ -10,7 +10,7 @@ import keras
 
 from keras_handpose.datasets.augmentation import Augmentation
 
-__all__ = ["PAPER", "RENDERED", "Recipe"]
+__all__ = ["FINETUNING", "PAPER", "RENDERED", "Recipe"]
 
 _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _SCHEDULES = ("step", "cosine")
@@ -43,6 +43,7 @@ class Recipe:
         huber_delta: Where the loss turns from squared to absolute, in the unit cube; None for the squared loss.
         augmentation: How to vary the crops; None leaves them as they are.
         precision: Keras's dtype policy: "float32", "mixed_bfloat16" or "mixed_float16".
+        weights: Weights to start from, a preset's name or a path; architecture and prior are then theirs.
         seed: Source of all randomness.
         deterministic: Whether to use deterministic operations only, which may be slower: then a run that was killed and
             went on ends with the same weights, bit for bit, as one that was not, on the same machine.
@@ -69,6 +70,7 @@ class Recipe:
     huber_delta: float | None = None
     augmentation: Augmentation | None = None
     precision: str = "float32"
+    weights: str | None = None
     seed: int = 0
     deterministic: bool = False
     checkpoint_steps: int | None = None
@@ -100,9 +102,27 @@ class Recipe:
                 f"Received: architecture={dict(self.architecture)}."
             )
 
+        if self.weights is not None and (self.architecture or self.components is not None):
+            raise ValueError(
+                "Weights to start from bring their own architecture and prior: pass components=None and no "
+                f"`architecture`. Received: weights={self.weights!r}, components={self.components}, "
+                f"architecture={dict(self.architecture)}."
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as what JSON can hold."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Make a recipe of what `as_dict` returned, or a record of weights keeps; the inverse of `as_dict`.
+
+        Example:
+            >>> Recipe.from_dict(PAPER.as_dict()) == PAPER
+            True
+        """
+        changed = values.get("augmentation")
+        return cls(**{**values, "augmentation": None if changed is None else Augmentation(**changed)})
 
     def learning_rates(self, *, pass_steps: int, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Return the learning rate as a function of the step.
@@ -136,7 +156,20 @@ RENDERED = Recipe(
     learning_rate=1e-3,
     schedule="cosine",
     weight_decay=0.0,
-    huber_delta=0.1,
+    huber_delta=0.04,
     checkpoint_steps=100,
 )
 """For rendered hands, of which there are always fresh ones: one fast pass, without penalties."""
+
+FINETUNING = Recipe(
+    components=None,
+    batch=32,
+    epochs=20,
+    learning_rate=3e-4,
+    schedule="cosine",
+    weight_decay=0.0,
+    huber_delta=0.04,
+    augmentation=Augmentation(rotation=40, jitter_mm=5),
+    weights="msra",
+)
+"""For some labelled frames of one's own, from pretrained weights."""

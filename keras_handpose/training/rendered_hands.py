@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from keras_handpose.evaluation import joint_errors, summarise_errors
 from keras_handpose.skeletons import SKELETONS, Skeleton
 from keras_handpose.synthetic import (
     Ingredients,
+    PoseMix,
     describe_test_set,
     iterate_crops,
     render_crops,
@@ -21,6 +23,7 @@ from keras_handpose.training.data import TrainingData
 
 __all__ = ["RenderedHands"]
 
+_KIND = "rendered hands"
 _PRIOR_POSES, _PRIOR_SEED = 20_000, 11
 _VALIDATION_CROPS, _VALIDATION_SEED = 512, 7
 
@@ -74,15 +77,21 @@ class RenderedHands(TrainingData):
         return f"{self.samples // self.repeats:,} rendered hands"
 
     def identity(self) -> dict[str, Any]:
-        return {
-            "kind": "rendered hands",
-            "samples": self.samples,
-            "joints": self.joints,
-            "camera": self.camera,
-            "cube": self.cube,
-            "ingredients": asdict(self.ingredients),
-            "repeats": self.repeats,
-        }
+        return {"kind": _KIND, **asdict(self)}
+
+    @classmethod
+    def from_identity(cls, identity: Mapping[str, Any]) -> RenderedHands:
+        """Return the hands of which `identity` told, as a record of weights keeps it.
+
+        Raises:
+            ValueError: It is of other data, or of another version's.
+        """
+        values = {key: value for key, value in identity.items() if key != "kind"}
+        if identity.get("kind") != _KIND or values.keys() != {field.name for field in fields(cls)}:
+            raise ValueError(f"These are not the rendered hands of this version. Received: {dict(identity)}.")
+        ingredients = dict(values["ingredients"])
+        poses = PoseMix(**ingredients.pop("poses"))
+        return cls(**{**values, "ingredients": Ingredients(**ingredients, poses=poses)})
 
     def poses(self) -> np.ndarray:
         return sample_poses(_PRIOR_POSES, seed=_PRIOR_SEED, skeleton=self.skeleton, cube=self.cube)
