@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple, dataclass, fields
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from keras_handpose.synthetic.kinematics import HandAngles
-from keras_handpose.synthetic.touching import Contact, bring_together, gaps, overlapping
+from keras_handpose.synthetic.anatomy import mean_shape
+from keras_handpose.synthetic.kinematics import HandAngles, finger_joints
 
-__all__ = ["ANGLE_LIMITS", "LEARNED_POSES", "PoseMix", "sample_angles"]
+__all__ = ["LEARNED_POSES", "PoseMix", "sample_angles"]
 
 LEARNED_POSES = Path(__file__).with_name("learned_poses.json")
 """A mixture of normal distributions of joint angles, written by ``benchmarks/learn_poses.py``."""
+
+_HELD_OUT = 6  # One in so many of the mixture's components is kept for tests.
 
 # How a long finger is held: MCP and PIP flexion in degrees. The DIP joint follows the PIP joint.
 _HOLDS = np.array(
@@ -35,32 +37,16 @@ _THUMB_HOLDS = np.array(
         [15.0, 52.0, 5.0, 0.0, 45.0],  # stretched away
         [30.0, 33.0, 15.0, 15.0, 45.0],  # relaxed
         [20.0, 16.0, 12.0, 12.0, 50.0],  # beside the index finger
-        [70.0, 48.0, 40.0, 62.0, 56.0],  # across the fingers, as in a fist
-        [74.0, 45.0, 9.0, 36.0, 54.0],  # opposed, as in a pinch
-        [84.0, 36.0, 50.0, 48.0, 66.0],  # across the palm, as in counting four
-        [90.0, 27.0, 52.0, 62.0, 66.0],  # under the fingers, inside the fist
+        [78.0, 36.0, 35.0, 40.0, 30.0],  # across the fingers, as in a fist
+        [68.0, 34.0, 20.0, 35.0, 30.0],  # opposed, as in a pinch
+        [85.0, 28.0, 45.0, 30.0, 25.0],  # across the palm, as in counting four
     ]
 )
-_THUMB_CHANCES_OPEN = np.array([0.30, 0.24, 0.16, 0.06, 0.12, 0.12, 0.0])
-_THUMB_CHANCES_CLOSED = np.array([0.12, 0.10, 0.16, 0.38, 0.14, 0.08, 0.02])
+_THUMB_CHANCES_OPEN = np.array([0.30, 0.24, 0.16, 0.06, 0.12, 0.12])
+_THUMB_CHANCES_CLOSED = np.array([0.12, 0.10, 0.16, 0.40, 0.14, 0.08])
 
-_LIFTS = 5
-_LIFT = np.array([0.0, 5.0, -5.0, -7.0, 0.0])
-_SPARE = 1.25  # So many more contacts are drawn than needed, and the best kept.
-_MISSED = 2.0  # mm between fingers that should touch
-# How the thumb and a finger (its MCP and PIP joint) begin to meet, index to little.
-_MEETING_THUMBS = np.array(
-    [
-        [75.0, 46.0, 8.0, 36.0, 54.0],
-        [84.0, 48.0, 12.0, 34.0, 62.0],
-        [93.0, 50.0, 25.0, 32.0, 68.0],
-        [98.0, 51.0, 38.0, 32.0, 75.0],
-    ]
-)
-# Where in the frame of its last bone the finger is met: on its pad, its tip and, more so to the little finger, the
-# side to the thumb.
-_MEETING_SIDES = np.array([[0.35, 0.45, 0.75], [0.55, 0.55, 0.55], [0.7, 0.6, 0.3], [0.75, 0.65, 0.15]])
-_MEETING_FINGERS = np.array([[42.0, 45.0], [46.0, 45.0], [58.0, 46.0], [66.0, 42.0]])
+_OPPOSED = 4  # of the thumb's holds
+_TRIES = 10
 
 _MCP_LIMITS, _PIP_LIMITS, _DIP_LIMITS = (-25.0, 92.0), (-6.0, 112.0), (-12.0, 82.0)
 _THUMB_LIMITS = ((-10.0, 105.0), (5.0, 68.0), (-12.0, 62.0), (-22.0, 82.0), (0.0, 80.0))
@@ -69,10 +55,9 @@ _FAN = np.array([9.0, 1.0, -7.0, -15.0])
 _CONVERGENCE = np.array([-3.0, 0.0, 5.0, 11.0])
 
 _STRAIGHT, _CURLED, _RELAXED, _HOOKED, _BENT = range(5)
-_AWAY, _EASY, _BESIDE, _ACROSS, _PINCH, _FOLDED, _INSIDE = range(7)
-_PINCHED, _KEY, _NEIGHBOURS = range(3)
+_AWAY, _EASY, _BESIDE, _ACROSS, _PINCH, _FOLDED = range(6)
 _CROSSED = 0.05
-# Gestures and grasps: holds of index to little finger, the thumb's, and how far fingers fan out (1: naturally).
+# Gestures and grasps: holds of index to little finger, the thumb's, and how far straight fingers fan out (1: naturally).
 _NAMED = (
     ((_STRAIGHT, _CURLED, _CURLED, _CURLED), _ACROSS, 0.3),  # pointing
     ((_STRAIGHT, _CURLED, _CURLED, _CURLED), _AWAY, 0.3),  # pointing, thumb up
@@ -89,7 +74,7 @@ _NAMED = (
     ((_CURLED, _CURLED, _CURLED, _CURLED), _AWAY, 0.3),  # thumb up
     ((_CURLED, _CURLED, _CURLED, _CURLED), _ACROSS, 0.3),  # fist
     ((_CURLED, _CURLED, _CURLED, _CURLED), _BESIDE, 0.3),  # fist, thumb beside it
-    ((_CURLED, _CURLED, _CURLED, _CURLED), _INSIDE, 0.3),  # fist, thumb inside it
+    ((_CURLED, _CURLED, _CURLED, _CURLED), _BESIDE, 0.3),  # key grip
     ((_HOOKED, _HOOKED, _HOOKED, _HOOKED), _EASY, 0.8),  # claw
     ((_RELAXED, _RELAXED, _RELAXED, _RELAXED), _EASY, 0.6),  # at rest, or around a cylinder
     ((_RELAXED, _RELAXED, _RELAXED, _RELAXED), _PINCH, 0.9),  # around a ball
@@ -134,7 +119,9 @@ class PoseMix:
         return np.array(astuple(self)) / sum(astuple(self))
 
 
-def sample_angles(n: int, rng: np.random.Generator, *, mix: PoseMix = PoseMix(), held_out: bool = False) -> HandAngles:
+def sample_angles(
+    n: int, rng: np.random.Generator, *, mix: PoseMix = PoseMix(), held_out: bool = False
+) -> HandAngles:
     """Draw hand poses within the limits of the joints.
 
     Args:
@@ -150,21 +137,19 @@ def sample_angles(n: int, rng: np.random.Generator, *, mix: PoseMix = PoseMix(),
         >>> bool((np.rad2deg(angles.flexion[..., 1]) <= 112.01).all())
         True
     """
-    draws = (_gestures, _closing_hands, _named, _contacts, partial(_learned, held_out=held_out))
     kinds = rng.choice(len(fields(mix)), n, p=mix.chances)
     poses = np.empty((n, _SIZE))
-    for kind, draw in enumerate(draws):
+    for kind, draw in enumerate((_gestures, _closing_hands, _named, _contacts, _learned)):
         chosen = np.flatnonzero(kinds == kind)
         if len(chosen):
-            poses[chosen] = draw(len(chosen), rng).clip(*ANGLE_LIMITS)
-    _free_thumbs(poses, kinds != draws.index(_contacts), rng)
-    return _angles(poses)
+            poses[chosen] = draw(len(chosen), rng, held_out) if draw is _learned else draw(len(chosen), rng)
+    return _angles(poses.clip(*_LIMITS))
 
 
 # A pose as one row, in degrees: abduction 4, flexion 4 x 3, thumb 5, wrist 2.
 _ABDUCTION, _FLEXION, _THUMB, _WRIST = slice(0, 4), slice(4, 16), slice(16, 21), slice(21, 23)
 _SIZE = 23
-ANGLE_LIMITS = np.concatenate(
+_LIMITS = np.concatenate(
     [
         np.tile([-28.0, 28.0], (4, 1)),
         np.tile([_MCP_LIMITS, _PIP_LIMITS, _DIP_LIMITS], (4, 1)),
@@ -182,14 +167,6 @@ def _angles(poses: np.ndarray) -> HandAngles:
         thumb=radians[:, _THUMB],
         wrist=radians[:, _WRIST],
     )
-
-
-def _free_thumbs(poses: np.ndarray, at_will: np.ndarray, rng: np.random.Generator) -> None:
-    """Move thumbs that pass through another finger away from the palm and stretch them, step by step, in place."""
-    for _ in range(_LIFTS):
-        at_will[at_will] = overlapping(np.deg2rad(poses[at_will]))
-        thumbs = poses[at_will, _THUMB] + _LIFT + rng.normal(0.0, [8.0, 4.0, 6.0, 8.0, 6.0], (at_will.sum(), 5))
-        poses[at_will, _THUMB] = thumbs.clip(*ANGLE_LIMITS[:, _THUMB])
 
 
 def _gestures(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -222,64 +199,55 @@ def _named(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _contacts(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Bend fingers until the thumb's tip touches another finger, or the tips of neighbours touch."""
-    wanted, n = n, int(np.ceil(_SPARE * n)) + 3
+    """Bring the thumb's tip to that of another finger: of some random changes the best is kept, again and again."""
+    finger = rng.choice(4, n, p=[0.45, 0.25, 0.15, 0.15])
     poses = _closing_hands(n, rng)
     alike = rng.random(n) < 0.5  # The other fingers stay out of the way, or close as well.
     poses[alike] = _gestures(int(alike.sum()), rng)
-    finger = rng.choice(4, n, p=[0.42, 0.26, 0.15, 0.17])
-    kind = rng.choice(3, n, p=[0.72, 0.12, 0.16])
-    rows, flexed, key, beside = np.arange(n), _FLEXION.start + 3 * finger, kind == _KEY, kind == _NEIGHBOURS
-
-    # Pinches, from round to flat.
-    poses[rows[:, None], flexed[:, None] + np.arange(2)] = _MEETING_FINGERS[finger] + rng.normal(0.0, [11, 20], (n, 2))
-    poses[rows, flexed + 2] = rng.uniform(-5.0, 45.0, n)
-    poses[:, _THUMB] = _MEETING_THUMBS[finger] + rng.normal(0.0, [9.0, 5.0, 9.0, 12.0, 7.0], (n, 5))
-    side = _MEETING_SIDES[finger] + rng.normal(0.0, 0.22, (n, 3))
-    side /= np.linalg.norm(side, axis=-1, keepdims=True)
-    bone, share = np.full(n, 2), np.where(rng.random(n) < 0.8, rng.uniform(0.8, 1.0, n), rng.uniform(0.0, 0.8, n))
-    tip, facing = np.zeros(n, np.intp), np.array([2.2, 2.2, 1.6, 0.9])[finger]
-
-    # Key grips: the thumb on the side of the index finger.
-    finger[key], keys = 0, key.sum()
-    bone[key], share[key] = rng.integers(1, 3, keys), rng.uniform(0.1, 0.7, keys)
-    side[key] = np.array([np.cos(0.6), 0.0, np.sin(0.6)])
-    poses[key, _FLEXION] += rng.uniform(20.0, 50.0, (keys, 1))
-    poses[key, _THUMB] = _THUMB_HOLDS[_BESIDE] + rng.normal(0.0, 6.0, (keys, 5))
-
-    # Neighbours side by side.
-    finger[beside] = rng.integers(0, 3, beside.sum())
-    tip[beside], share[beside] = finger[beside] + 2, rng.uniform(0.6, 1.0, beside.sum())
-    side[beside], facing[beside] = np.array([-1.0, 0.0, 0.0]), 0.0
-    for joint in range(3):
-        near = _FLEXION.start + 3 * finger[beside] + joint
-        poses[beside, near + 3] = poses[beside, near] + rng.normal(0.0, 4.0, beside.sum())
-    bent = poses[beside, _FLEXION].reshape(-1, 4, 3)
-    poses[beside, _THUMB] = _thumbs(bent[..., 0] + bent[..., 1], rng)
-
-    contact = Contact(tip=tip, finger=finger + 1, bone=bone, share=share, side=side, facing=facing)
-    met = bring_together(np.deg2rad(poses.clip(*ANGLE_LIMITS)), contact, np.deg2rad(ANGLE_LIMITS))
-    missed = (np.abs(gaps(met, contact)) > _MISSED) | overlapping(met)
-    return np.rad2deg(met[np.argsort(missed, kind="stable")[:wanted]])
+    rows = np.arange(n)
+    flexed = _FLEXION.start + 3 * finger
+    poses[rows, flexed], poses[rows, flexed + 1] = rng.uniform(25.0, 62.0, n), rng.uniform(20.0, 75.0, n)
+    poses[rows, flexed + 2] = rng.uniform(0.0, 45.0, n)
+    poses[:, _THUMB] = _THUMB_HOLDS[_OPPOSED] + rng.normal(0.0, [10.0, 6.0, 10.0, 14.0, 8.0], (n, 5))
+    moved = np.concatenate([flexed[:, None] + np.arange(3), np.tile(np.arange(16, 21), (n, 1))], axis=1)
+    for width in (16.0, 10.0, 6.0, 3.5):
+        tries = np.repeat(poses[:, None], _TRIES, axis=1)
+        changes = rng.normal(0.0, width, (n, _TRIES, moved.shape[1]))
+        changes[:, 0] = 0.0
+        tries[rows[:, None, None], np.arange(_TRIES)[:, None], moved[:, None]] += changes
+        tries = tries.clip(*_LIMITS)
+        poses = tries[rows, np.abs(_gaps(tries, finger)).argmin(axis=1)]
+    return poses
 
 
-def _learned(n: int, rng: np.random.Generator, *, held_out: bool) -> np.ndarray:
-    means, factors, chances = _mixture(held_out)
+def _gaps(poses: np.ndarray, finger: np.ndarray) -> np.ndarray:
+    """Return the gap in mm between the thumb's tip and a finger's on a mean hand, shape ``(n, tries)``."""
+    n, tries = poses.shape[:2]
+    shape = mean_shape()
+    joints, _ = finger_joints(shape, _angles(poses.reshape(n * tries, _SIZE)))
+    tips = joints[:, :, 3].reshape(n, tries, 5, 3)
+    touched = tips[np.arange(n), :, 1 + finger]
+    return np.linalg.norm(touched - tips[:, :, 0], axis=-1) - (
+        shape.radii[0, 0, 3] + shape.radii[0, 1 + finger, 3][:, None]
+    )
+
+
+def _learned(n: int, rng: np.random.Generator, held_out: bool) -> np.ndarray:
+    means, factors, chances, floor = _mixture(held_out)
     component = rng.choice(len(means), n, p=chances)
-    return means[component] + (factors[component] @ rng.normal(0.0, 1.0, (n, _SIZE, 1)))[..., 0]
+    spread = np.einsum("nij,nj->ni", factors[component], rng.normal(0.0, 1.15, (n, factors.shape[2])))
+    return np.rad2deg(means[component] + spread + rng.normal(0.0, floor, (n, _SIZE)))
 
 
 @cache
-def _mixture(held_out: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return means, factors of the covariances and chances of the components that are held out, or of the others."""
+def _mixture(held_out: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return means, factors, chances and floor of the components that are held out, or of the others."""
     document = json.loads(LEARNED_POSES.read_text(encoding="utf-8"))
-    components = [c for i, c in enumerate(document["components"]) if (i in document["held_out"]) == held_out]
-    means = np.array([c["mean"] for c in components])
-    factors = np.zeros((len(components), _SIZE, _SIZE))
-    factors[:, *np.tril_indices(_SIZE)] = [c["factor"] for c in components]
+    components = [c for i, c in enumerate(document["components"]) if (i % _HELD_OUT == _HELD_OUT - 1) == held_out]
     # Rare poses are drawn more often than they were tracked.
     chances = np.sqrt([c["poses"] for c in components])
-    return means, factors, chances / chances.sum()
+    means, factors = (np.array([c[key] for c in components]) for key in ("mean", "factor"))
+    return means, factors, chances / chances.sum(), document["floor"]
 
 
 def _completed(bent: np.ndarray, rng: np.random.Generator, *, fan: np.ndarray | None = None) -> np.ndarray:
