@@ -27,6 +27,7 @@ _ORIGINS = {
     "Camera": "cameras",
     "uvd_to_xyz": "cameras",
     "xyz_to_uvd": "cameras",
+    "HAND56": "skeletons",
     "ICVL16": "skeletons",
     "MSRA21": "skeletons",
     "NYU14": "skeletons",

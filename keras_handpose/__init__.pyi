@@ -40,6 +40,7 @@ from keras_handpose.preprocessing import crop_hand as crop_hand
 from keras_handpose.preprocessing import detect_hand as detect_hand
 from keras_handpose.preprocessing import read_depth as read_depth
 from keras_handpose.preprocessing import refine_centre as refine_centre
+from keras_handpose.skeletons import HAND56 as HAND56
 from keras_handpose.skeletons import ICVL16 as ICVL16
 from keras_handpose.skeletons import MSRA21 as MSRA21
 from keras_handpose.skeletons import NYU14 as NYU14

@@ -212,19 +212,25 @@ NYU14 = _skeleton(
 )
 """The 14 of NYU's 36 joints on which methods are compared."""
 
+_ELSEWHERE = tuple(
+    (f"{layout.name}:{joint}", landmark)
+    for layout in (MSRA21, ICVL16)
+    for joint, landmark in zip(layout.joint_names, layout.landmarks, strict=True)
+    if layout is ICVL16 or not joint.endswith("_tip")
+)
 HAND56 = _skeleton(
     "hand56",
     joints=(
         *((name, name) for name in (*MSRA21.landmarks, "palm", "wrist_left", "wrist_right")),
-        *(
-            (f"{layout.name}:{joint}", landmark)
-            for layout in (MSRA21, ICVL16)
-            for joint, landmark in zip(layout.joint_names, layout.landmarks, strict=True)
-            if layout is ICVL16 or not joint.endswith("_tip")
-        ),
+        *_ELSEWHERE,
     ),
     fingers={finger: tuple(MSRA21.joint_names[i] for i in chain) for finger, chain in MSRA21.fingers.items()},
-    bones=(("wrist", "thumb_cmc"), *(("wrist", f"{f}_mcp") for f in _LONG_FINGERS)),
+    bones=(
+        ("wrist", "thumb_cmc"),
+        *(("wrist", f"{f}_mcp") for f in _LONG_FINGERS),
+        *(("wrist", joint) for joint in ("palm", "wrist_left", "wrist_right")),
+        *((landmark, joint) for joint, landmark in _ELSEWHERE),
+    ),
     centre="middle_mcp",
 )
 """Anatomical joints first, then what MSRA15 and ICVL place elsewhere: a network of these gives any of the others."""

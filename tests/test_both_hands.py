@@ -324,7 +324,7 @@ def _quiet(caplog):
 
 
 def test_rendered_hands():
-    findable, found, errors = found_pairs(24, "msra15", seed=0)
+    findable, found, errors = found_pairs(40, "msra15", seed=0)
     assert findable >= 5 and found >= 0.7 * findable
     assert errors[:, 0].mean() < errors[:, 1].mean() + 3
     once, twice = false_seconds(24, "msra15", seed=0)

@@ -57,7 +57,7 @@ _CONVERGENCE = np.array([-3.0, 0.0, 5.0, 11.0])
 _STRAIGHT, _CURLED, _RELAXED, _HOOKED, _BENT = range(5)
 _AWAY, _EASY, _BESIDE, _ACROSS, _PINCH, _FOLDED = range(6)
 _CROSSED = 0.05
-# Gestures and grasps: holds of index to little finger, the thumb's, and how far straight fingers fan out (1: naturally).
+# Gestures and grasps: holds of index to little finger, the thumb's, and how far fingers fan out (1: naturally).
 _NAMED = (
     ((_STRAIGHT, _CURLED, _CURLED, _CURLED), _ACROSS, 0.3),  # pointing
     ((_STRAIGHT, _CURLED, _CURLED, _CURLED), _AWAY, 0.3),  # pointing, thumb up
@@ -119,9 +119,7 @@ class PoseMix:
         return np.array(astuple(self)) / sum(astuple(self))
 
 
-def sample_angles(
-    n: int, rng: np.random.Generator, *, mix: PoseMix = PoseMix(), held_out: bool = False
-) -> HandAngles:
+def sample_angles(n: int, rng: np.random.Generator, *, mix: PoseMix = PoseMix(), held_out: bool = False) -> HandAngles:
     """Draw hand poses within the limits of the joints.
 
     Args:

@@ -143,7 +143,7 @@ def test_a_folder_has_one_process(tmp_path, store):
 def test_impossible_data(store):
     with pytest.raises(ValueError, match="either subjects to leave out or a test store"):
         StoredCrops(store, leave_out=("P1",), test=store)
-    with pytest.raises(ValueError, match="`joints` must be one of msra21, icvl16, nyu14. Received: 'octopus'"):
+    with pytest.raises(ValueError, match="`joints` must be one of msra21, icvl16, nyu14, hand56. Received: 'octopus'"):
         RenderedHands(joints="octopus")
     with pytest.raises(ValueError, match="`samples` must be positive"):
         RenderedHands(samples=0)
