@@ -23,11 +23,11 @@ __all__ = ["write_samples"]
 # Camera, hand, mm a unit, distances in mm, seed and number of the scene, chosen by eye: a hand that one recognises and
 # that nothing else is nearer than.
 _SAMPLES = (
-    ("msra15", "right", 1.0, (320.0, 420.0), 5, 5),
-    ("sr305", "right", 0.125, (350.0, 500.0), 6, 5),
-    ("realsense_d435", "left", 1.0, (350.0, 450.0), 7, 0),
+    ("msra15", "right", 1.0, (320.0, 420.0), 7, 7),
+    ("sr305", "right", 0.125, (350.0, 500.0), 5, 0),
+    ("realsense_d435", "left", 1.0, (350.0, 450.0), 7, 3),
 )
-_PLAIN = Ingredients(sleeves=0.0, watches=0.0, wide_views=0.0).alone(walls=0.3)
+_PLAIN = Ingredients().alone(walls=0.3, bodies=0.2, wide_views=0.0)
 
 
 def write_samples(folder: Path) -> Path:

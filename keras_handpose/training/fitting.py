@@ -87,6 +87,8 @@ def train(
             "`tensorboard=True` needs TensorBoard, which is not installed. Install it with pip install tensorboard."
         )
     steps = _steps(data, recipe)  # Data that cannot be trained on are refused before anything is written.
+    if recipe.weights is not None:
+        _check_weights(data, recipe, network)
     with closing(data), hold_folder(folder):
         settle_plan(folder, _plan(data, recipe, network))
         if recipe.deterministic:
@@ -183,7 +185,7 @@ def _fit(run: _Run, network: Network | None, *, workers: int, tensorboard: bool,
 def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
     joints = len(data.skeleton)
     if recipe.weights is not None:
-        return _pretrained(data, recipe, network)
+        return ResidualAttentionRegressor(weights=recipe.weights, weight_decay=recipe.weight_decay)
     prior = None
     if recipe.components is not None:
         prior = PCAPrior(joints, recipe.components, name="prior")
@@ -199,8 +201,8 @@ def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras
     )
 
 
-def _pretrained(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
-    """Load the weights to start from, if they are of the data's joints."""
+def _check_weights(data: TrainingData, recipe: Recipe, network: Network | None) -> None:
+    """See that the weights to start from are of the data's joints."""
     _, record = weights.resolve(recipe.weights)
     if network is not None:
         raise ValueError(f"Weights are of their own network. Received: weights={recipe.weights!r} and a `network`.")
@@ -209,7 +211,6 @@ def _pretrained(data: TrainingData, recipe: Recipe, network: Network | None) -> 
             f"The weights {recipe.weights!r} are of the layout {record.skeleton}, the crops of {data.skeleton.name}. "
             "Start from the preset of that layout, or convert the labels (keras_handpose.convert_joints)."
         )
-    return ResidualAttentionRegressor(weights=recipe.weights, weight_decay=recipe.weight_decay)
 
 
 def _architecture(data: TrainingData, recipe: Recipe) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 from tiny import make_store
 from typer.testing import CliRunner
 
 import keras_handpose as khp
 from keras_handpose.cli import app
-from keras_handpose.training import PAPER, RENDERED
+from keras_handpose.models.presets import Preset
+from keras_handpose.training import FINETUNING, PAPER, RENDERED
 
 TINY = {"filters": [4], "poolings": [1], "stem": [4, 3], "top_filters": [4], "hidden": 8}
 
@@ -39,6 +41,12 @@ def run(*arguments):
         ("--architecture [1]", "--architecture must be a JSON object. Received: [1]"),
         ("--precision float8", "`precision` must be one of float32"),
         ("--rotation 200", "`rotation` must be"),
+        ("--preset msra --finetune msra", "--preset and --finetune do not go together"),
+        ("--preset msra --store a.h5", "--preset and --store do not go together"),
+        ("--preset msra --skeleton nyu14", "--preset and --skeleton do not go together"),
+        ("--preset octopus", "--preset must be one of icvl, msra, nyu. Received: 'octopus'."),
+        ("--finetune msra --components 5", "--finetune and --components do not go together"),
+        ("--finetune msra --samples 64 --skeleton nyu14", "are of the layout msra21, the crops of nyu14"),
     ],
 )
 def test_what_does_not_go_together_is_said(tmp_path, monkeypatch, options, message):
@@ -68,6 +76,51 @@ def test_defaults_are_the_recipes(tmp_path, monkeypatch, store):
         assert data.leave_out == ("P0", "P2")
     else:
         assert (data.samples, data.cube, data.joints) == (640, 200.0, "msra21")
+
+
+def test_presets_are_trained_as_their_records_say(tmp_path, monkeypatch):
+    seen, chosen = [], []
+    monkeypatch.setattr("keras_handpose.training.train", lambda output, data, recipe, **_: seen.append((data, recipe)))
+    monkeypatch.setattr(
+        "keras_handpose.models.joint_choice.choose_layout", lambda *arguments, **_: chosen.append(arguments)
+    )
+    result = run("--output", tmp_path, "--preset", "nyu", "--samples", 1024, "--precision", "float32")
+    assert result.exit_code == 0, result.stderr
+    ((data, recipe),) = seen
+    record = next(preset for preset in khp.weights.list() if preset.name == "nyu")
+    kept = record.training["data"]
+    assert (data.samples, data.joints, data.repeats) == (1024, "hand56", 2)
+    assert asdict(data.ingredients) == kept["ingredients"]
+    assert (recipe.precision, recipe.batch, recipe.components, recipe.name) == ("float32", 512, 60, "hand56")
+    assert recipe.augmentation.rotation == 40
+    assert chosen == [(tmp_path / "hand56.weights.h5", tmp_path / "nyu.weights.h5", "nyu14")]
+
+
+def test_finetuning_starts_from_weights_with_a_recipe_of_its_own(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("keras_handpose.training.train", lambda output, data, recipe, **_: seen.append((data, recipe)))
+    path = tmp_path / "palms.h5"
+    make_store(path, frames=6).close()
+    result = run("--output", tmp_path / "run", "--store", path, "--finetune", "msra", "--epochs", 3)
+    assert result.exit_code == 0, result.stderr
+    ((_, recipe),) = seen
+    assert {key for key, value in asdict(recipe).items() if value != asdict(FINETUNING)[key]} == {"epochs"}
+
+
+@pytest.mark.slow
+def test_finetuning_keeps_what_the_weights_know(tmp_path):
+    path = tmp_path / "palms.h5"
+    make_store(path, frames=12).close()
+    options = ["--epochs", 1, "--batch", 4, "--leave-out", "P1", "--rotation", 0]
+    result = run("--output", tmp_path / "run", "--store", path, "--finetune", "msra", *options)
+    assert result.exit_code == 0, result.stderr
+    record = Preset.read(tmp_path / "run" / "trained.json")
+    assert record.trained_on.startswith("3,800,000 rendered hands, then ")
+    model = khp.ResidualAttentionRegressor(weights=tmp_path / "run" / "trained.weights.h5")
+    start = khp.ResidualAttentionRegressor(weights="msra")
+    assert (model.get_layer("prior").get_weights()[0] == start.get_layer("prior").get_weights()[0]).all()
+    moved = np.abs(model.get_layer("stem").get_weights()[0] - start.get_layer("stem").get_weights()[0]).max()
+    assert 0 < moved < 0.01
 
 
 def test_frames_without_a_hand_are_not_kept_quiet(tmp_path, monkeypatch):
