@@ -4,13 +4,16 @@
     python benchmarks/rendered_test.py --output benchmarks/results/rendered_benchmark.json
 
 Names are presets, weight files or run folders with ``last.keras``. Each network is judged in its own joint layout; the
-images are the same for all. Without a name, only the benchmark itself is described: its labels and the mean poses'
-errors. With ``--write-records`` the figures go into the weights' records.
+images are the same for all. Without a name, only the benchmark itself is described: its labels, hashed as this
+machine's processor renders them, the mean poses' errors, and, where ``KERAS_HANDPOSE_TEST_DATA`` names the folder with
+``msra_stats/``, the spread of its poses beside that of MSRA15's labels. With ``--write-records`` the figures go into the
+weights' records.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -39,9 +42,9 @@ def main() -> None:
     parser.add_argument("--write-records", action="store_true", help="write the figures into the weights' records")
     arguments = parser.parse_args()
     if not arguments.models:
-        layouts = [rendered_test_set(skeleton=skeleton) for skeleton in (MSRA21, ICVL16, NYU14)]
-        results = {describe_test_set(crops): mean_pose_figures(crops) for crops in layouts}
-        write_report({"data": "the rendered benchmark, mean pose at the centre", "results": results}, arguments.output)
+        write_report(
+            {"data": "the rendered benchmark, mean pose at the centre", "results": described()}, arguments.output
+        )
         return
 
     slices = {name: rendered_slice(name, skeleton=khp.HAND56) for name in SLICES}
@@ -70,6 +73,33 @@ def main() -> None:
         if arguments.write_records:
             write_record(name, describe_test_set(crops), {**whole, "mean_pose_error_mm": floor["mean_error_mm"]})
     write_report({"data": "the rendered benchmark, each network in its layout", "results": results}, arguments.output)
+
+
+def described() -> dict:
+    """Return what the benchmark is, in the layouts of the presets, and how widely its poses are spread."""
+    crops = rendered_test_set(skeleton=khp.HAND56)
+    results: dict = {"images": hash_of(crops.images)}
+    for skeleton in (MSRA21, ICVL16, NYU14):
+        own = in_layout(crops, skeleton)
+        results[describe_test_set(own)] = {"labels": hash_of(own.joints_unit), **mean_pose_figures(own)}
+    joints_mm = in_layout(crops, MSRA21).joints_unit.astype(np.float64) * (crops.cubes[:, None, None] / 2)
+    spreads = {"of the benchmark": spread((joints_mm - joints_mm.mean(axis=0)) / np.sqrt(len(joints_mm)))}
+    stored = sorted(Path(os.environ.get("KERAS_HANDPOSE_TEST_DATA", "")).glob("msra_stats/*.npz"))
+    if stored:
+        labels = np.load(stored[0])
+        axes = labels["components"] * np.sqrt(labels["eigenvalues"].clip(0))[:, None]
+        spreads["of MSRA15's labels"] = spread(axes.reshape(-1, len(MSRA21), 3))
+    results["spread of MSRA15's joints about their mean, mm"] = spreads
+    return results
+
+
+def hash_of(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, "<f4").tobytes()).hexdigest()[:16]
+
+
+def spread(axes: np.ndarray) -> float:
+    """Return the joints' standard deviation about their mean, of axes whose outer products sum up to the covariance."""
+    return round(float(np.sqrt(((axes - axes.mean(axis=1, keepdims=True)) ** 2).sum(axis=(0, 2))).mean()), 1)
 
 
 def opened(name: str) -> tuple[keras.Model, khp.Skeleton, float]:
