@@ -6,8 +6,8 @@
 Names are presets, weight files or run folders with ``last.keras``. Each network is judged in its own joint layout; the
 images are the same for all. Without a name, only the benchmark itself is described: its labels, hashed as this
 machine's processor renders them, the mean poses' errors, and, where ``KERAS_HANDPOSE_TEST_DATA`` names the folder with
-``msra_stats/``, the spread of its poses beside that of MSRA15's labels. With ``--write-records`` the figures go into the
-weights' records.
+``msra_stats/``, the spread of its poses beside that of MSRA15's labels. With ``--write-records`` the figures go into
+the weights' records.
 """
 
 from __future__ import annotations
