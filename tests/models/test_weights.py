@@ -180,7 +180,7 @@ def test_the_shipped_weights_are_whole_and_small():
         shipped = weights._shipped_folder() / preset.file
         if shipped.exists():
             preset.check(shipped)
-    assert sum(path.stat().st_size for path in weights._shipped_folder().rglob("*") if path.is_file()) < 25e6
+    assert sum(path.stat().st_size for path in weights._shipped_folder().rglob("*") if path.is_file()) < 28e6
 
 
 def test_shipped_beats_cached(places):
