@@ -1,4 +1,4 @@
-"""``keras-handpose weights``: which weights there are, whether they are whole, and fetching them."""
+"""``keras-handpose weights``: which weights there are, whether they are whole, fetching and publishing them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_handpose.cli.output import load_keras, messages, report_error, result
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List, verify and download pretrained weights.")
+app = typer.Typer(no_args_is_help=True, help="List, verify, download and publish weights.")
 
 
 @app.command("list")
@@ -59,15 +59,33 @@ def verify(
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="A preset's name.")],
+    name: Annotated[str, typer.Argument(help="A preset's name, or a mirror's for its own weights.")],
     address: Annotated[
         str | None, typer.Option(help="Folder or http(s) address; by default $KERAS_HANDPOSE_WEIGHTS_URL.")
     ] = None,
 ) -> None:
-    """Download a preset's weights, unless they are on this machine."""
+    """Download a preset's weights, unless they are on this machine; bring a mirror's own weights up to date."""
     from keras_handpose.models import weights
 
-    _say(f"{name} is at {weights.locate(name) or weights.download(name, address=address)}.")
+    _say(f"{name} is at {weights.download(name, address=address)}.")
+
+
+@app.command()
+def publish(
+    source: Annotated[str, typer.Argument(help="X.weights.h5 with X.json beside it, or a preset's name.")],
+    folder: Annotated[str, typer.Argument(help="Folder that others reach as a shared folder or over http(s).")],
+    name: Annotated[str | None, typer.Option(help="What to call them there.", show_default="as before")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace other weights of that name.")] = False,
+) -> None:
+    """Check weights and copy them to a mirror, from where others have them by name."""
+    from keras_handpose.models import weights
+
+    record = weights.publish(source, folder, name=name, replace=replace)
+    _say(f"Published {record.name}: {record.file} ({record.size / 1e6:.1f} MB) and {record.name}.json in {folder}.")
+    _say(
+        f"With {weights.ADDRESS_VARIABLE} set to that folder, or to the http(s) address that it is served at, "
+        f'weights="{record.name}" gets them.'
+    )
 
 
 @app.command()

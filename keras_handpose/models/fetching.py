@@ -1,21 +1,25 @@
-"""Bringing a preset's file from an address to the cache, whole or not at all."""
+"""Bringing weights and their records from a mirror to the cache, and to a mirror: whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import re
+import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from keras_handpose.models.presets import Preset
+from keras_handpose.files import whole_file
+from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset
 
-__all__ = ["fetch", "file_address", "without_password"]
+__all__ = ["fetch", "file_address", "is_whole", "publish", "read_record", "without_password"]
 
 _TIMEOUT = 30.0
 """Seconds that a server may keep silent."""
@@ -24,6 +28,9 @@ _PAUSES = (1.0, 4.0)
 """Seconds between attempts at a server."""
 
 _CHUNK = 1 << 18
+
+_RECORD_LIMIT = 1_000_000
+"""Bytes that a record may have. Those of the presets have 5000."""
 
 _logger = logging.getLogger("keras_handpose")
 
@@ -65,76 +72,183 @@ def without_password(text: str) -> str:
     return re.sub(r"://[^/@\s]*@", "://", text)
 
 
-def fetch(source: str | Path, target: Path, preset: Preset) -> None:
+def fetch(source: str | Path, target: Path, preset: Preset, *, keep_record: bool = False) -> None:
     """Bring a file to its place in one step, once it has proved to be the one that the record describes.
 
-    A server gets three attempts, unless it says that the request is wrong (4xx).
+    Where that file is there already, nothing is transferred. A server gets three attempts, unless it says that the
+    request is wrong (4xx) or redirects in circles; a disk that is full does not get better by another one.
 
     Args:
         source: What `file_address` returned.
         target: Its place. The caller holds the lock that goes with it.
         preset: The record.
+        keep_record: Whether to put the record beside the file, after it.
 
     Raises:
         OSError: The file cannot be read, fetched or written, or is not the right one. What lay at the place before
             stays.
     """
     partial = target.with_name(f"{target.name}.partial")
+
+    def attempt() -> None:
+        with partial.open("wb") as file, _progress_of(preset) as advance:
+            excess = OSError("There are more bytes than the record says: it is another file.")
+            _transfer(source, _Sink(file, limit=preset.size, excess=excess, advance=advance))
+        preset.check(partial)
+
+    with contextlib.ExitStack() as record:
+        if keep_record:
+            # Written first, so that a full disk does not leave the file without it, and put in its place last.
+            kept = record.enter_context(whole_file(target.with_name(f"{preset.name}.json")))
+            kept.write_text(preset.to_json(), encoding="utf-8")
+        if is_whole(target, preset):
+            return
+        try:
+            _attempts(source, attempt)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def is_whole(path: Path, preset: Preset) -> bool:
+    """Return whether a file is there and the one that the record describes."""
     try:
-        for pause in (*_PAUSES, None):
-            try:
-                _transfer(source, partial, preset)
+        preset.check(path)
+    except OSError:
+        return False
+    return True
+
+
+def read_record(source: str | Path, name: str) -> Preset:
+    """Read the record of the weights that a mirror or the cache has under a name.
+
+    Args:
+        source: What `file_address` returned for ``NAME.json``.
+        name: What the weights are called. Their file must be ``NAME.weights.h5``: it shares the cache with others.
+
+    Raises:
+        OSError: The record cannot be read or fetched.
+        ValueError: It is malformed, of other weights or has more than a megabyte.
+    """
+
+    def attempt() -> bytes:
+        content = io.BytesIO()
+        excess = ValueError(f"It has more than {_RECORD_LIMIT} bytes.")
+        _transfer(source, _Sink(content, limit=_RECORD_LIMIT, excess=excess))
+        return content.getvalue()
+
+    try:
+        preset = Preset.from_json(_attempts(source, attempt).decode("utf-8"))
+        if (preset.name, preset.file) != (name, f"{name}{WEIGHTS_SUFFIX}"):
+            raise ValueError(
+                f"It must be of name={name!r}, file={name + WEIGHTS_SUFFIX!r}. "
+                f"Received: name={preset.name!r}, file={preset.file!r}."
+            )
+    except OSError:
+        raise  # Some of those that the network raises are a ValueError, too.
+    except ValueError as error:
+        raise ValueError(f"{without_password(str(source))} is not a valid weights record. {error}") from error
+    return preset
+
+
+def publish(path: Path, preset: Preset, folder: Path, *, replace: bool = False) -> None:
+    """Copy a weight file and its record to a mirror's folder, each in one step, the record last.
+
+    Args:
+        path: The file.
+        preset: The record that it was checked against, which says what the copies are called.
+        folder: The mirror's folder, made where it does not exist.
+        replace: Whether other files of these names may be replaced.
+
+    Raises:
+        FileExistsError: There are other files of these names. Nothing is written.
+        OSError: A file cannot be read or written.
+    """
+    file, record = folder / preset.file, folder / f"{preset.name}.json"
+    same_file, same_record = is_whole(file, preset), _is_record(record, preset)
+    for target, is_same in ((file, same_file), (record, same_record)):
+        if target.exists() and not is_same and not replace:
+            raise FileExistsError(
+                f"{target} exists and is another file than the one to be published. Publish under another name "
+                "(name=, --name), or replace it (replace=True, --replace)."
+            )
+    with contextlib.ExitStack() as last:
+        if not same_record:
+            # As in `fetch`: written first and put in its place last. Who finds a record finds its file.
+            last.enter_context(whole_file(record)).write_text(preset.to_json(), encoding="utf-8")
+        if not same_file:
+            with whole_file(file) as partial:
+                shutil.copyfile(path, partial)
                 preset.check(partial)
-                break
-            except OSError as error:
-                status = getattr(getattr(error, "response", None), "status_code", 0)
-                if pause is None or isinstance(source, Path) or 400 <= status < 500:
-                    raise
-                _logger.info("%s Trying again in %g s.", without_password(str(error)), pause)
-                time.sleep(pause)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _transfer(source: str | Path, partial: Path, preset: Preset) -> None:
+def _is_record(path: Path, preset: Preset) -> bool:
+    try:
+        return Preset.read(path) == preset
+    except (OSError, ValueError):
+        return False
+
+
+def _attempts(source: str | Path, attempt: Callable[[], Any]) -> Any:
+    pauses = iter(_PAUSES)
+    while True:
+        try:
+            return attempt()
+        except OSError as error:
+            status = getattr(getattr(error, "response", None), "status_code", 0)
+            is_local = isinstance(source, Path) or error.errno is not None  # What the network raises has no number.
+            pause = next(pauses, None)
+            if pause is None or is_local or 300 <= status < 500:
+                raise
+            _logger.info("%s Trying again in %g s.", without_password(str(error)), pause)
+            time.sleep(pause)
+
+
+def _transfer(source: str | Path, sink: _Sink) -> None:
+    if isinstance(source, Path):
+        with source.open("rb") as original:
+            while chunk := original.read(_CHUNK):
+                sink.write(chunk)
+        return
     import pooch
+
+    with contextlib.ExitStack() as connections:
+
+        def close_at_last(response, **_) -> None:
+            connections.callback(response.close)  # pooch forgets it when a download ends early.
+
+        hooks = {"response": close_at_last}
+        pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT, hooks=hooks)(source, sink, None)
+
+
+@contextlib.contextmanager
+def _progress_of(preset: Preset) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress
 
     columns = (*Progress.get_default_columns(), DownloadColumn())
-    progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-    with partial.open("wb") as file, progress:
-        sink = _Sink(file, preset, progress)
-        if isinstance(source, Path):
-            with source.open("rb") as original:
-                while chunk := original.read(_CHUNK):
-                    sink.write(chunk)
-        else:
-            with contextlib.ExitStack() as connections:
-
-                def close_at_last(response, **_) -> None:
-                    connections.callback(response.close)  # pooch forgets it when a download ends early.
-
-                hooks = {"response": close_at_last}
-                pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT, hooks=hooks)(source, sink, None)
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(preset.file, total=preset.size)
+        yield lambda size: progress.advance(task, size)
 
 
 class _Sink:
-    """A file that moves a progress bar and takes no more bytes than the record says."""
+    """A file that takes no more bytes than it should, and says how many came."""
 
-    def __init__(self, file: BinaryIO, preset: Preset, progress) -> None:
+    def __init__(
+        self, file: BinaryIO, *, limit: int, excess: Exception, advance: Callable[[int], None] = lambda size: None
+    ) -> None:
         self.file = file
-        self.left = preset.size
-        self.progress = progress
-        self.task = progress.add_task(preset.file, total=preset.size)
+        self.left = limit
+        self.excess = excess
+        self.advance = advance
 
     def write(self, chunk: bytes) -> None:
         self.left -= len(chunk)
         if self.left < 0:
-            raise OSError("There are more bytes than the record says: it is another file.")
+            raise self.excess
         self.file.write(chunk)
-        self.progress.advance(self.task, len(chunk))
+        self.advance(len(chunk))
 
     def flush(self) -> None:
         self.file.flush()

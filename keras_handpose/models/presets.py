@@ -14,7 +14,7 @@ from keras_handpose.confidence import Confidence
 from keras_handpose.records import plain, read_object, write_object
 from keras_handpose.skeletons import SKELETONS
 
-__all__ = ["FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256"]
+__all__ = ["FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256", "is_preset_name"]
 
 FORMAT_VERSION = 1
 """Version of the record's layout. It grows when a key that is needed is added, removed or changes its meaning."""
@@ -107,7 +107,11 @@ class Preset:
                 f"{FORMAT_VERSION} in this version of the library",
                 "format_version",
             ),
-            (_PLAIN_NAME.fullmatch(self.name), "letters, digits, dots, dashes and underscores", "name"),
+            (
+                is_preset_name(self.name),
+                f"letters, digits, dots, dashes and underscores, and not end in {WEIGHTS_SUFFIX}",
+                "name",
+            ),
             (
                 _PLAIN_NAME.fullmatch(stem) and stem != self.file,
                 f"a plain file name without folders that ends in {WEIGHTS_SUFFIX}",
@@ -171,6 +175,16 @@ class Preset:
         sha256 = file_sha256(path)
         if sha256 != self.sha256:
             raise OSError(f"{path} is not the file of its record: its SHA-256 is {sha256}, not {self.sha256}.")
+
+
+def is_preset_name(text: str) -> bool:
+    """Return whether weights can be called so: the name leads out of no folder and is not that of a weight file.
+
+    Example:
+        >>> is_preset_name("mine-2"), is_preset_name("../mine"), is_preset_name("mine.weights.h5")
+        (True, False, False)
+    """
+    return _PLAIN_NAME.fullmatch(text) is not None and not text.endswith(WEIGHTS_SUFFIX)
 
 
 def file_sha256(path: Path) -> str:

@@ -4,10 +4,16 @@ A preset's file is looked for in the folder that came with the package, then in 
 (``$KERAS_HOME/keras_handpose``, by default ``~/.keras/keras_handpose``), and last it is downloaded to the cache from
 the address in the environment variable ``KERAS_HANDPOSE_WEIGHTS_URL``: an http(s) mirror, a ``file://`` address or a
 folder. Whatever the place, size and SHA-256 are checked against the record before use.
+
+A mirror may have weights of its own, put there by `publish`: under a name that no preset of the package has, the record
+is downloaded as well, and both are kept. From then on they are used as they are in the cache. The mirror is asked again
+when the pair in the cache is not whole, and by `download`. The record of a preset of the package never comes from
+elsewhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import tempfile
@@ -17,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_handpose.models.origins import remember_origin
-from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256
+from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256, is_preset_name
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +35,7 @@ __all__ = [
     "list",
     "load",
     "locate",
+    "publish",
     "resolve",
     "save",
     "shipped_export",
@@ -45,17 +52,25 @@ _logger = logging.getLogger("keras_handpose")
 
 
 def list() -> tuple[Preset, ...]:
-    """List the records of all presets, by name.
+    """List the records of all presets by name: those of the package, and those in the cache that a mirror had.
+
+    A malformed record in the cache is passed over with a warning.
 
     Example:
         >>> all(preset.file.endswith(".weights.h5") for preset in list())
         True
     """
-    return tuple(_presets().values())
+    presets = _shipped()
+    for name in sorted(_cached_names() - presets.keys()):
+        try:
+            presets[name] = _cached(name)
+        except (ValueError, OSError) as error:
+            _logger.warning("%s It is passed over.", error)
+    return tuple(presets[name] for name in sorted(presets))
 
 
 def resolve(weights: str | os.PathLike) -> tuple[Path, Preset]:
-    """Find a weight file and its record, and download it if it has to be.
+    """Find a weight file and its record, and download what is missing.
 
     Args:
         weights: A preset's name, or the path of ``X.weights.h5`` with its record ``X.json`` beside it. A preset's name
@@ -68,33 +83,30 @@ def resolve(weights: str | os.PathLike) -> tuple[Path, Preset]:
         ValueError: There is no such preset, or a record is malformed.
         OSError: The file is missing, damaged or cannot be downloaded.
     """
-    presets = _presets()
     name = os.fspath(weights)
-    if name not in presets:
-        path, preset = _beside_record(name, presets)
+    if not _is_preset(name):
+        path, preset = _beside_record(name)
         preset.check(path)
         return path, preset
-    preset = presets[name]
-    return locate(name) or download(name), preset
+    try:
+        preset = _record(name)
+        path = _whole(preset)
+    except ValueError as error:
+        if not os.environ.get(ADDRESS_VARIABLE):
+            raise
+        path = None
+        if name in _cached_names():
+            _logger.warning("%s It is passed over.", error)
+    return (path, preset) if path else _download(name)
 
 
 def locate(name: str) -> Path | None:
     """Return the path of a preset's file if a whole one is on this machine, otherwise None. Nothing is downloaded.
 
     Raises:
-        ValueError: There is no such preset.
+        ValueError: There is no record of this name on this machine, or it is malformed.
     """
-    preset = _named(name)
-    for path in _places(preset):
-        try:
-            preset.check(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            _logger.warning("%s It is passed over.", error)
-            continue
-        return path
-    return None
+    return _whole(_record(name))
 
 
 def verify(weights: str | os.PathLike) -> Path:
@@ -110,18 +122,17 @@ def verify(weights: str | os.PathLike) -> Path:
         ValueError: There is no such preset, or a record is malformed.
         OSError: A file is damaged, or there is none.
     """
-    presets = _presets()
     name = os.fspath(weights)
-    if name in presets:
-        preset = presets[name]
+    if _is_preset(name):
+        preset = _record(name)
         paths = [path for path in _places(preset) if path.exists()]
         if not paths:
             raise FileNotFoundError(
-                f"The weights {name!r} are not on this machine. Looked for {' and '.join(map(str, _places(preset)))}. "
+                f"The weights {name!r} are not on this machine. Looked for {_places_of(preset)}. "
                 f"Fetch them with keras_handpose.weights.download({name!r})."
             )
     else:
-        path, preset = _beside_record(name, presets)
+        path, preset = _beside_record(name)
         paths = [path]
     for path in paths:
         preset.check(path)
@@ -129,53 +140,90 @@ def verify(weights: str | os.PathLike) -> Path:
 
 
 def download(name: str, *, address: str | None = None) -> Path:
-    """Download a preset's file to the cache, unless a whole one is there.
+    """Download a preset's file, unless a whole one is on this machine; of a mirror's own weights, look for newer ones.
 
     The file takes its place in one step, after it was checked; a failed attempt leaves nothing behind. Processes that
     want the same file wait for the one that came first.
 
     Args:
-        name: A preset's name.
+        name: A preset's name, or what a mirror calls weights of its own. Of the latter the record is downloaded in any
+            case, and the file where it is not the one in the cache: so they are brought up to date.
         address: Where to find a file of that name: an http(s) or ``file://`` address or a folder. By default, what
             ``KERAS_HANDPOSE_WEIGHTS_URL`` says.
 
     Returns:
-        The path in the cache.
+        The path of the file.
 
     Raises:
-        ValueError: There is no such preset, or the address is of an unknown kind.
+        ValueError: There is no such preset, the mirror's record is malformed, or the address is of an unknown kind.
         OSError: No address is given, the file cannot be had there, or it is not the one that the record describes.
+            What was in the cache stays.
+
+    See Also:
+        `publish`, the way to a mirror.
     """
-    import filelock
+    if name in _shipped() or not (address or os.environ.get(ADDRESS_VARIABLE)):
+        path = locate(name)
+        if path is not None:
+            return path
+    return _download(name, address)[0]
 
-    from keras_handpose.models.fetching import fetch, file_address, without_password
 
-    preset = _named(name)
-    target = cache_folder() / preset.file
-    if _is_whole(target, preset):
-        return target
-    address = address or os.environ.get(ADDRESS_VARIABLE, "")
-    wanted = f"The weights {name!r} ({preset.file}, {preset.size / 1e6:.1f} MB)"
-    by_hand = f"or put the file at {target} yourself"
-    if not address:
-        raise FileNotFoundError(
-            f"{wanted} are not on this machine and no download address is set. Looked for "
-            f"{' and '.join(map(str, _places(preset)))}. Set {ADDRESS_VARIABLE} to an http(s) address or a folder "
-            f"that has {preset.file}, {by_hand}."
+def publish(
+    weights: str | os.PathLike, folder: str | os.PathLike, *, name: str | None = None, replace: bool = False
+) -> Preset:
+    """Copy weights and their record to a mirror's folder, from where others have them by name.
+
+    They are checked first. Each of the two files takes its place in one step, the record last. Served as it is, over
+    http(s) or as a shared folder, the folder is what ``KERAS_HANDPOSE_WEIGHTS_URL`` names on other machines, and
+    ``weights="NAME"`` finds them there.
+
+    Args:
+        weights: The path of ``X.weights.h5`` with its record beside it, or a preset's name.
+        folder: The mirror's folder, made where it does not exist.
+        name: What to call them there, by default as before.
+        replace: Whether other weights of that name in the folder may be replaced.
+
+    Returns:
+        The record that was published.
+
+    Raises:
+        ValueError: The name is malformed, that of a preset of the package with other weights, or not that of the file;
+            or the folder is a web address.
+        FileExistsError: There are other weights of that name in the folder.
+        OSError: The weights are missing, damaged or other ones than their record says, or the folder cannot be written.
+
+    See Also:
+        `download`, the way back.
+
+    Example:
+        ``publish("runs/mine/trained.weights.h5", "/srv/hands", name="mine")``
+    """
+    from keras_handpose.models.fetching import file_address
+    from keras_handpose.models.fetching import publish as copy_pair
+
+    path, preset = resolve(weights)
+    if name is None and not path.name == preset.file == f"{preset.name}{WEIGHTS_SUFFIX}":
+        raise ValueError(
+            f"{path} has a record of name={preset.name!r}, file={preset.file!r}. Say with name= (--name) what to "
+            "call them."
         )
-    source = file_address(address, preset.file)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{target}.lock", timeout=_LOCK_TIMEOUT):
-            if not _is_whole(target, preset):
-                fetch(source, target, preset)
-    except OSError as error:
-        raise OSError(
-            f"{wanted} could not be fetched from {without_password(str(source))} to {target.parent}: "
-            f"{type(error).__name__}: {without_password(str(error)).rstrip('.')}. "
-            f"Check the address ({ADDRESS_VARIABLE}), the network and the folder (KERAS_HOME moves it), {by_hand}."
-        ) from error
-    return target
+    if name is not None:
+        preset = dataclasses.replace(preset, name=name, file=f"{name}{WEIGHTS_SUFFIX}")
+    shipped = _shipped().get(preset.name)
+    if shipped is not None and shipped.sha256 != preset.sha256:
+        raise ValueError(
+            f"{preset.name!r} is a preset of the package, with other weights, and nobody would get these. "
+            f"Received: {path}. Publish them under another name (name=, --name)."
+        )
+    target = file_address(os.fspath(folder), preset.file)
+    if isinstance(target, str):
+        raise ValueError(
+            f"`folder` must be a folder on this machine. Received: {os.fspath(folder)}. Publish to a folder, and copy "
+            "the two files to the server yourself."
+        )
+    copy_pair(path, preset, target.parent, replace=replace)
+    return preset
 
 
 def shipped_export(name: str) -> Path | None:
@@ -184,7 +232,7 @@ def shipped_export(name: str) -> Path | None:
     What is in it says which weights it was made of; `keras_handpose.exporting.cached_export` looks at that.
     """
     path = _shipped_folder() / f"{name}.tflite"
-    return path if name in _presets() and path.is_file() else None
+    return path if name in _shipped() and path.is_file() else None
 
 
 def cache_folder() -> Path:
@@ -269,6 +317,7 @@ def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
 
     Raises:
         ValueError: The model is of another architecture; its weights are left as they were.
+        OSError: The file is no HDF5 file.
     """
     expected = Counter(tuple(weight.shape) for weight in model.weights)
     stored = _stored_shapes(Path(path))
@@ -289,7 +338,7 @@ def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
     _logger.warning("%s: trained on %s", preset.name, preset.trained_on)
 
 
-def _presets() -> dict[str, Preset]:
+def _shipped() -> dict[str, Preset]:
     presets = {}
     for record in sorted(_shipped_folder().glob("*.json")):
         preset = Preset.read(record)
@@ -299,22 +348,96 @@ def _presets() -> dict[str, Preset]:
     return presets
 
 
-def _named(name: str) -> Preset:
-    presets = _presets()
-    if name not in presets:
-        raise ValueError(f"There are no weights of this name. {_choices(presets)} Received: {name!r}.")
-    return presets[name]
+def _cached_names() -> set[str]:
+    return {path.stem for path in cache_folder().glob("*.json") if is_preset_name(path.stem)}
 
 
-def _choices(presets: Mapping[str, Preset]) -> str:
-    return f"The presets are: {', '.join(presets) or 'none'}."
+def _cached(name: str) -> Preset:
+    from keras_handpose.models.fetching import read_record
+
+    return read_record(cache_folder() / f"{name}.json", name)
 
 
-def _beside_record(name: str, presets: Mapping[str, Preset]) -> tuple[Path, Preset]:
+def _record(name: str) -> Preset:
+    """Read the record of a name from the package, else from the cache."""
+    shipped = _shipped()
+    if name in shipped:
+        return shipped[name]
+    if name in _cached_names():
+        return _cached(name)
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> ValueError:
+    return ValueError(f"There are no weights of this name. {_choices()} Received: {name!r}.")
+
+
+def _is_preset(name: str) -> bool:
+    """Return whether it may be a preset's name and is no path."""
+    return is_preset_name(name) or name in _shipped()
+
+
+def _choices() -> str:
+    names = sorted(_shipped().keys() | _cached_names())
+    others = "" if os.environ.get(ADDRESS_VARIABLE) else f" Those of a mirror need its address in {ADDRESS_VARIABLE}."
+    return f"The presets are: {', '.join(names) or 'none'}.{others} A path must end in {WEIGHTS_SUFFIX}."
+
+
+def _download(name: str, address: str | None = None) -> tuple[Path, Preset]:
+    """Download a preset's file, or a mirror's record and file, to the cache."""
+    import filelock
+
+    from keras_handpose.models.fetching import fetch, file_address, read_record, without_password
+
+    preset = _shipped().get(name)
+    is_shipped = preset is not None
+    address = address or os.environ.get(ADDRESS_VARIABLE, "")
+    if not is_preset_name(name) and not is_shipped:
+        raise _unknown(name)
+    if not address:
+        preset = _record(name)
+        raise FileNotFoundError(
+            f"{_described(preset)} are not on this machine and no download address is set. Looked for "
+            f"{_places_of(preset)}. Set {ADDRESS_VARIABLE} to an http(s) address or a folder "
+            f"that has {preset.file}, or put the file at {cache_folder() / preset.file} yourself."
+        )
+    check = f"Check the address ({ADDRESS_VARIABLE}), the network"
+    if not is_shipped:
+        source = file_address(address, f"{name}.json")
+        try:
+            preset = read_record(source, name)
+        except OSError as error:
+            raise OSError(
+                f"{name!r} is no preset of the package, and its record could not be fetched from "
+                f"{without_password(str(source))}: {_reason(error)}. {check} and the name. {_choices()}"
+            ) from error
+    source, target = file_address(address, preset.file), cache_folder() / preset.file
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{target}.lock", timeout=_LOCK_TIMEOUT):
+            fetch(source, target, preset, keep_record=not is_shipped)
+    except OSError as error:
+        raise OSError(
+            f"{_described(preset)} could not be fetched from {without_password(str(source))} to {target.parent}: "
+            f"{_reason(error)}. {check} and the folder (KERAS_HOME moves it), or put the file at {target} yourself."
+        ) from error
+    return target, preset
+
+
+def _described(preset: Preset) -> str:
+    return f"The weights {preset.name!r} ({preset.file}, {preset.size / 1e6:.1f} MB)"
+
+
+def _reason(error: OSError) -> str:
+    from keras_handpose.models.fetching import without_password
+
+    return f"{type(error).__name__}: {without_password(str(error)).rstrip('.')}"
+
+
+def _beside_record(name: str) -> tuple[Path, Preset]:
     if not name.endswith(WEIGHTS_SUFFIX):
         raise ValueError(
-            "`weights` must be the name of a preset or the path of a file that ends in "
-            f"{WEIGHTS_SUFFIX}. {_choices(presets)} Received: weights={name!r}."
+            f"`weights` must be the name of a preset or the path of a file. {_choices()} Received: weights={name!r}."
         )
     path = Path(name).expanduser()
     record = _record_path(path)
@@ -340,12 +463,21 @@ def _places(preset: Preset) -> tuple[Path, Path]:
     return _shipped_folder() / preset.file, cache_folder() / preset.file
 
 
-def _is_whole(path: Path, preset: Preset) -> bool:
-    try:
-        preset.check(path)
-    except OSError:
-        return False
-    return True
+def _places_of(preset: Preset) -> str:
+    return " and ".join(map(str, _places(preset)))
+
+
+def _whole(preset: Preset) -> Path | None:
+    for path in _places(preset):
+        try:
+            preset.check(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _logger.warning("%s It is passed over.", error)
+            continue
+        return path
+    return None
 
 
 def _stored_shapes(path: Path) -> Counter[tuple[int, ...]]:
@@ -357,6 +489,9 @@ def _stored_shapes(path: Path) -> Counter[tuple[int, ...]]:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
             shapes[item.shape] += 1
 
-    with h5py.File(path) as file:
-        file.visititems(count)
+    try:
+        with h5py.File(path) as file:
+            file.visititems(count)
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"{path} is the file of its record, but no HDF5 file that can be read: {error}.") from error
     return shapes

@@ -1,19 +1,15 @@
-"""Presets and their files: records, places, mirrors, and what goes wrong with them."""
+"""Presets and their files: records, places, own training, and what goes wrong with them."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import http.server
 import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -54,37 +50,6 @@ def places(tmp_path, monkeypatch):
     monkeypatch.delenv(weights.ADDRESS_VARIABLE, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return shipped / "tiny.weights.h5", home / "keras_handpose" / "tiny.weights.h5"
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    """A folder that a web server on the loopback offers, its address, and the requests it got."""
-    folder, requests = tmp_path / "mirror", []
-    folder.mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            requests.append(self.path)
-
-    with serving(functools.partial(Handler, directory=folder)) as address:
-        yield folder, address, requests
-
-
-class serving:
-    """Serves a request handler on a free port of the loopback while the block runs."""
-
-    def __init__(self, handler):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> str:
-        self.thread.start()
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
 
 
 def left_behind(cached: Path) -> set[str]:
@@ -133,6 +98,7 @@ def test_record_round_trip(tmp_path):
         ({"trained_on": ""}, "`trained_on` must be one line"),
         ({"trained_on": "two\nlines"}, "`trained_on` must be one line"),
         ({"licence": ""}, "`licence` must be"),
+        ({"name": "tiny.weights.h5"}, r"`name` must be letters.* and not end in \.weights\.h5"),
         ({"architecture": []}, "`architecture` must be an object"),
         ({"format_version": 2}, "`format_version` must be 1 in this version"),
         ({"sha265": ""}, "has unknown keys: sha265"),
@@ -223,7 +189,7 @@ def test_unknown_presets(places, ask, name):
         ask(name)
 
 
-@pytest.mark.parametrize("name", ["huge", "", "hand.keras", ".weights.h5"])
+@pytest.mark.parametrize("name", ["huge", "", "hand.keras", ".weights.h5", "runs/mine"])
 def test_neither_preset_nor_path(places, name):
     with pytest.raises(ValueError, match="Received"):
         weights.resolve(name)
@@ -253,195 +219,23 @@ def test_a_path_takes_its_record_along(places, tmp_path, monkeypatch):
             ask(path)
 
 
+def test_the_record_of_another_file(places, tmp_path):
+    for name, content in (("mine", CONTENT), ("other", CONTENT[::-1])):
+        (tmp_path / f"{name}.weights.h5").write_bytes(content)
+        record = {**RECORD, "sha256": hashlib.sha256(content).hexdigest(), "name": name, "file": f"{name}.weights.h5"}
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+        assert weights.verify(tmp_path / f"{name}.weights.h5").name == record["file"]
+    shutil.copy(tmp_path / "other.json", tmp_path / "mine.json")
+    for ask in (weights.resolve, weights.verify):
+        with pytest.raises(OSError, match=r"mine\.weights\.h5 is not the file of its record: its SHA-256"):
+            ask(tmp_path / "mine.weights.h5")
+
+
 def test_a_preset_beats_a_path(places, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("tiny").mkdir()
     places[0].write_bytes(CONTENT)
     assert weights.resolve("tiny")[0] == places[0]
-
-
-# --- Downloads ---
-
-
-def test_download_from_a_server(places, mirror, monkeypatch):
-    folder, address, requests = mirror
-    (folder / "tiny.weights.h5").write_bytes(CONTENT)
-    monkeypatch.setenv(weights.ADDRESS_VARIABLE, f"{address}/")
-    for _ in range(2):
-        assert weights.resolve("tiny") == (places[1], Preset(**RECORD))
-    assert len(requests) == 1
-    assert places[1].read_bytes() == CONTENT
-    assert left_behind(places[1]) == {"tiny.weights.h5"}
-
-
-def test_download_replaces_a_damaged_copy(places, mirror):
-    folder, address, _ = mirror
-    (folder / "tiny.weights.h5").write_bytes(CONTENT)
-    places[1].parent.mkdir(parents=True)
-    places[1].write_bytes(b"damaged")
-    assert weights.download("tiny", address=address).read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    ("content", "message", "attempts"),
-    [
-        (None, "HTTPError: 404", 1),
-        (CONTENT[:1000], "1000 bytes, not 512000", 3),
-        (b"?" + CONTENT[1:], "its SHA-256 is", 3),
-        (CONTENT * 2, "more bytes than the record says", 3),
-        (b"", "0 bytes, not 512000", 3),
-    ],
-    ids=["missing", "truncated", "wrong", "longer", "empty"],
-)
-@pytest.mark.parametrize("earlier", [None, b"an older file"])
-def test_a_bad_mirror_leaves_nothing(places, mirror, content, message, attempts, earlier):
-    folder, address, requests = mirror
-    if content is not None:
-        (folder / "tiny.weights.h5").write_bytes(content)
-    if earlier is not None:
-        places[1].parent.mkdir(parents=True)
-        places[1].write_bytes(earlier)
-    with pytest.raises(OSError, match=message) as caught:
-        weights.download("tiny", address=address)
-    for part in (f"{address}/tiny.weights.h5", str(places[1]), weights.ADDRESS_VARIABLE):
-        assert part in str(caught.value)
-    assert sum(request == "/tiny.weights.h5" for request in requests) >= attempts
-    assert left_behind(places[1]) == (set() if earlier is None else {"tiny.weights.h5"})
-    assert earlier is None or places[1].read_bytes() == earlier
-
-
-def test_a_connection_that_breaks_is_tried_again(places):
-    requests = []
-
-    class Breaking(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            requests.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(CONTENT)))
-            self.end_headers()
-            self.wfile.write(CONTENT if len(requests) == 3 else CONTENT[: len(requests) * 1000])
-
-        def log_message(self, *args):
-            pass
-
-    with serving(Breaking) as address:
-        assert weights.download("tiny", address=address).read_bytes() == CONTENT
-    assert len(requests) == 3
-
-
-def test_a_silent_server_times_out(places, monkeypatch):
-    monkeypatch.setattr(fetching, "_TIMEOUT", 0.1)
-    over = threading.Event()
-
-    class Silent(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            over.wait(20)
-
-        def log_message(self, *args):
-            pass
-
-    with serving(Silent) as address:
-        with pytest.raises(OSError, match="ReadTimeout"):
-            weights.download("tiny", address=address)
-        over.set()
-    assert left_behind(places[1]) == set()
-
-
-def test_no_network(places):
-    with serving(http.server.BaseHTTPRequestHandler) as address:
-        pass  # The port was free a moment ago and is free again.
-    with pytest.raises(OSError, match="ConnectionError"):
-        weights.download("tiny", address=address)
-    assert left_behind(places[1]) == set()
-
-
-def test_passwords_are_not_shown(places):
-    with pytest.raises(OSError, match="could not be fetched") as caught:
-        weights.download("tiny", address="http://me:secret@127.0.0.1:9/hands")
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("form", [str, lambda folder: folder.as_uri(), lambda folder: f"{folder}/"])
-def test_download_from_a_folder(places, tmp_path, form):
-    folder = tmp_path / "a folder"
-    folder.mkdir()
-    with pytest.raises(OSError, match=r"FileNotFoundError.*a folder.tiny\.weights\.h5"):
-        weights.download("tiny", address=form(folder))
-    (folder / "tiny.weights.h5").write_bytes(CONTENT[1:])
-    with pytest.raises(OSError, match="511999 bytes"):
-        weights.download("tiny", address=form(folder))
-    assert left_behind(places[1]) == set()
-    (folder / "tiny.weights.h5").write_bytes(CONTENT)
-    assert weights.download("tiny", address=form(folder)).read_bytes() == CONTENT
-    assert left_behind(places[1]) == {"tiny.weights.h5"}
-
-
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1/", "s3://hands", "file://server/hands"])
-def test_unknown_kinds_of_address(places, monkeypatch, address):
-    monkeypatch.setenv(weights.ADDRESS_VARIABLE, address)
-    with pytest.raises(ValueError, match=f"must be http.*Received: {address}"):
-        weights.resolve("tiny")
-
-
-@pytest.fixture
-def read_only_folder():
-    """A folder that this process cannot write to, even where the tests run as root."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o555)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    yield folder
-    if is_root:
-        os.seteuid(0)
-    shutil.rmtree(folder)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
-def test_a_cache_that_cannot_be_written(monkeypatch, read_only_folder):
-    monkeypatch.setattr(weights, "_presets", lambda: {"tiny": Preset(**RECORD)})
-    monkeypatch.setenv("KERAS_HOME", str(read_only_folder))
-    with pytest.raises(OSError, match=r"PermissionError.*KERAS_HOME moves it"):
-        weights.download("tiny", address=str(read_only_folder))
-
-
-@pytest.mark.slow
-def test_processes_share_one_download(places, tmp_path):
-    requests, go = [], threading.Event()
-
-    class Slow(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            requests.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(CONTENT)))
-            self.end_headers()
-            self.wfile.write(CONTENT[:1000])
-            go.wait(3)  # Long enough for the others to arrive.
-            self.wfile.write(CONTENT[1000:])
-
-        def log_message(self, *args):
-            pass
-
-    code = (
-        "import sys, pathlib; from keras_handpose.models import weights\n"
-        f"weights._shipped_folder = lambda: pathlib.Path({str(places[0].parent)!r})\n"
-        "print(weights.resolve('tiny')[0])"
-    )
-    with serving(Slow) as address:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(Path(keras_handpose.__file__).parents[1]),
-            "KERAS_HOME": str(places[1].parents[1]),
-            weights.ADDRESS_VARIABLE: address,
-        }
-        started = [
-            subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
-            for _ in range(3)
-        ]
-        outputs = [process.communicate(timeout=60)[0].strip() for process in started]
-    assert outputs == [str(places[1])] * 3
-    assert len(requests) == 1
-    assert places[1].read_bytes() == CONTENT
 
 
 # --- Models ---
@@ -503,6 +297,25 @@ def test_the_factory_takes_a_path(tmp_path):
     np.testing.assert_array_equal(body.get_layer("stem").get_weights()[0], trained.get_layer("stem").get_weights()[0])
     with pytest.raises(ValueError, match="joints.*does not fit.*Received: joints=14"):
         keras_handpose.ResidualAttentionRegressor(weights=path, joints=14)
+
+
+@pytest.mark.parametrize("change", [{"joints": 14}, {"filters": [4, 8]}, {"prior": None}, {"stem": [4, 7]}])
+def test_the_factory_refuses_weights_of_another_architecture(tiny_weights, tmp_path, change):
+    path = Path(shutil.copy(tiny_weights, tmp_path / "mine.weights.h5"))
+    record = json.loads(tiny_weights.with_name("tiny.json").read_text())
+    skeleton = "nyu14" if "joints" in change else record["skeleton"]
+    architecture = {**record["architecture"], **change}
+    (tmp_path / "mine.json").write_text(json.dumps({**record, "skeleton": skeleton, "architecture": architecture}))
+    weights.verify(path)
+    with pytest.raises(ValueError, match=r"The weights 'tiny' do not fit.*the file has .*mine\.weights\.h5"):
+        keras_handpose.ResidualAttentionRegressor(weights=path)
+
+
+def test_what_is_no_weight_file_at_all(tmp_path):
+    path = tmp_path / "mine.weights.h5"
+    path.write_bytes(CONTENT)
+    with pytest.raises(OSError, match=r"mine\.weights\.h5 is the file of its record, but no HDF5 file"):
+        weights.load(tiny_model(), path, Preset(**RECORD))
 
 
 def test_the_optimizer_is_not_saved(tmp_path):
