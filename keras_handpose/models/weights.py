@@ -16,17 +16,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import tempfile
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from keras_handpose.models.origins import remember_origin
-from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256, is_preset_name
-
-if TYPE_CHECKING:
-    import keras
+from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, is_preset_name
+from keras_handpose.models.weight_files import load, record_path, save
 
 __all__ = [
     "ADDRESS_VARIABLE",
@@ -240,104 +233,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "keras_handpose"
 
 
-def save(
-    model: keras.Model,
-    path: str | os.PathLike,
-    *,
-    architecture: Mapping[str, Any],
-    skeleton: str,
-    camera: str,
-    cube: float,
-    hand: str,
-    trained_on: str,
-    training: Mapping[str, Any],
-    errors: Mapping[str, Any],
-    licence: str = "Apache-2.0",
-) -> Preset:
-    """Write a model's weights and their record, each in one step.
-
-    Of a compiled model only the weights are stored, not the optimizer.
-
-    Args:
-        model: A functional model.
-        path: ``X.weights.h5``; the record goes to ``X.json`` beside it, and ``X`` becomes its name.
-        architecture, skeleton, camera, cube, hand, trained_on, training, errors, licence: See `Preset`.
-
-    Returns:
-        The record.
-
-    Raises:
-        ValueError: The path does not end in ``.weights.h5``, the model is not functional, or the record would not be
-            valid. What was there before stays.
-
-    See Also:
-        `load` and `resolve`, the way back.
-    """
-    import keras
-
-    path = Path(path)
-    record_path = _record_path(path)
-    if not getattr(model, "inputs", None):
-        raise ValueError(
-            f"`model` must be functional, with inputs and outputs. Received: {type(model).__name__} {model.name!r}."
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        written = Path(folder) / path.name
-        # The same layers in a model that was never compiled: the optimizer would more than double the file.
-        keras.Model(model.inputs, model.outputs, name=model.name).save_weights(written)
-        preset = Preset(
-            name=record_path.stem,
-            file=path.name,
-            size=written.stat().st_size,
-            sha256=file_sha256(written),
-            architecture=architecture,
-            skeleton=skeleton,
-            camera=camera,
-            cube=cube,
-            hand=hand,
-            trained_on=trained_on,
-            training=training,
-            errors=errors,
-            licence=licence,
-        )
-        record = Path(folder) / record_path.name
-        record.write_text(preset.to_json(), encoding="utf-8")
-        os.replace(written, path)
-        os.replace(record, record_path)
-    return preset
-
-
-def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
-    """Load weights into a model of the same architecture and say in one line what they were trained on.
-
-    Args:
-        model: A built model.
-        path, preset: What `resolve` returned.
-
-    Raises:
-        ValueError: The model is of another architecture; its weights are left as they were.
-        OSError: The file is no HDF5 file.
-    """
-    expected = Counter(tuple(weight.shape) for weight in model.weights)
-    stored = _stored_shapes(Path(path))
-    if stored != expected:
-        differences = [
-            f"{label} {count} x {shape}"
-            for label, counts in (("the file has", stored - expected), ("the model has", expected - stored))
-            for shape, count in counts.items()
-        ]
-        raise ValueError(
-            f"The weights {preset.name!r} do not fit this model. Beyond the arrays that both have, "
-            f"{', '.join(differences[:4])}{', ...' if len(differences) > 4 else ''}. Received: {path}. "
-            f"Build the model as the record says: {dict(preset.architecture)}."
-        )
-    model.load_weights(path)
-    remember_origin(model, preset)
-    # Shown by default, on stderr and as it stands, and silenced like any other message of the logging module.
-    _logger.warning("%s: trained on %s", preset.name, preset.trained_on)
-
-
 def _shipped() -> dict[str, Preset]:
     presets = {}
     for record in sorted(_shipped_folder().glob("*.json")):
@@ -440,17 +335,11 @@ def _beside_record(name: str) -> tuple[Path, Preset]:
             f"`weights` must be the name of a preset or the path of a file. {_choices()} Received: weights={name!r}."
         )
     path = Path(name).expanduser()
-    record = _record_path(path)
+    record = record_path(path)
     for needed in (path, record):
         if not needed.is_file():
             raise FileNotFoundError(f"{needed} does not exist. Weights are a pair: {path.name} beside {record.name}.")
     return path, Preset.read(record)
-
-
-def _record_path(path: Path) -> Path:
-    if not path.name.endswith(WEIGHTS_SUFFIX) or path.name == WEIGHTS_SUFFIX:
-        raise ValueError(f"`path` must end in {WEIGHTS_SUFFIX}, after a name. Received: {path}.")
-    return path.with_name(path.name.removesuffix(WEIGHTS_SUFFIX) + ".json")
 
 
 def _shipped_folder() -> Path:
@@ -478,20 +367,3 @@ def _whole(preset: Preset) -> Path | None:
             continue
         return path
     return None
-
-
-def _stored_shapes(path: Path) -> Counter[tuple[int, ...]]:
-    import h5py
-
-    shapes: Counter[tuple[int, ...]] = Counter()
-
-    def count(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
-            shapes[item.shape] += 1
-
-    try:
-        with h5py.File(path) as file:
-            file.visititems(count)
-    except (OSError, RuntimeError) as error:
-        raise OSError(f"{path} is the file of its record, but no HDF5 file that can be read: {error}.") from error
-    return shapes
