@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from keras_handpose.checks import as_array, as_number, check_positive
+
 __all__ = ["CAMERAS", "Camera", "uvd_to_xyz", "xyz_to_uvd"]
 
 
@@ -26,7 +28,8 @@ class Camera:
         nominal: True when the intrinsics come from a data sheet instead of a calibration.
 
     Raises:
-        ValueError: A size or focal length is not positive, or a value is not finite.
+        ValueError: A size or focal length is not a positive number, or a value is not finite or no number.
+        TypeError: The name is not text.
 
     Example:
         >>> camera = Camera(width=320, height=240, fx=241.42, fy=241.42, cx=160, cy=120)
@@ -44,17 +47,24 @@ class Camera:
     nominal: bool = False
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(x) for x in (self.fx, self.fy, self.cx, self.cy)) or min(self.fx, self.fy) <= 0:
+        intrinsics = {name: as_number(getattr(self, name)) for name in ("fx", "fy", "cx", "cy")}
+        if not all(map(math.isfinite, intrinsics.values())) or min(intrinsics["fx"], intrinsics["fy"]) <= 0:
             raise ValueError(
                 "`fx` and `fy` must be positive and `cx` and `cy` finite, all in px. "
-                f"Received: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy}. "
+                f"Received: fx={self.fx!r}, fy={self.fy!r}, cx={self.cx!r}, cy={self.cy!r}. "
                 "Flipped axes belong into the data, not into the sign of a focal length."
             )
-        if self.width < 1 or self.height < 1 or self.width != int(self.width) or self.height != int(self.height):
+        size = {name: as_number(getattr(self, name)) for name in ("width", "height")}
+        if not all(length >= 1 and length.is_integer() for length in size.values()):
             raise ValueError(
                 "`width` and `height` must be whole numbers of px, at least 1. "
-                f"Received: width={self.width}, height={self.height}."
+                f"Received: width={self.width!r}, height={self.height!r}."
             )
+        if not isinstance(self.name, str):
+            raise TypeError(f"`name` must be text. Received: name={self.name!r}.")
+        # NumPy's numbers become Python's, which JSON can hold.
+        for name, number in {**intrinsics, **{name: int(length) for name, length in size.items()}}.items():
+            object.__setattr__(self, name, number)
 
     @classmethod
     def from_fov(
@@ -77,13 +87,19 @@ class Camera:
         Returns:
             A `Camera` marked ``nominal`` with the principal point in the middle of the frame.
 
+        Raises:
+            ValueError: A field of view is not between 0 and 180 degrees, or a size is not positive.
+
         Example:
             >>> round(Camera.from_fov(640, 480, horizontal=90).fx, 6)
             320.0
         """
-        for label, angle in (("horizontal", horizontal), ("vertical", vertical)):
-            if angle is not None and not 0 < angle < 180:
-                raise ValueError(f"`{label}` must be a field of view between 0 and 180 degrees. Received: {angle}.")
+        angles = {"horizontal": horizontal} if vertical is None else {"horizontal": horizontal, "vertical": vertical}
+        for label, angle in angles.items():
+            if not 0 < as_number(angle) < 180:
+                raise ValueError(f"`{label}` must be a field of view between 0 and 180 degrees. Received: {angle!r}.")
+        for label, length in (("width", width), ("height", height)):
+            check_positive(length, label, "number of px")
         fx = width / 2 / math.tan(math.radians(horizontal) / 2)
         fy = fx if vertical is None else height / 2 / math.tan(math.radians(vertical) / 2)
         return cls(
@@ -101,10 +117,15 @@ class Camera:
         Pixel ``(u, v)`` of the window is pixel ``(u + left, v + top)`` of the frame; the window may
         reach over the frame's border.
 
+        Raises:
+            ValueError: The corner or the size is not a number, or the size is not positive.
+
         Example:
             >>> CAMERAS["msra15"].window(100, 50, 64, 64).cx
             60.0
         """
+        if not (math.isfinite(as_number(left)) and math.isfinite(as_number(top))):
+            raise ValueError(f"`left` and `top` must be finite numbers of px. Received: left={left!r}, top={top!r}.")
         return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
 
     def mirrored(self) -> Camera:
@@ -135,11 +156,12 @@ def xyz_to_uvd(joints_xyz: np.ndarray, camera: Camera) -> np.ndarray:
         >>> xyz_to_uvd([[0.0, 0.0, 500.0]], CAMERAS["msra15"]).tolist()
         [[160.0, 120.0, 500.0]]
     """
-    points = _as_points(joints_xyz, "joints_xyz")
+    points, camera = _as_points(joints_xyz, "joints_xyz"), check_camera(camera)
     z = points[..., 2]
     in_front = np.where(z > 0, z, np.nan)
-    u = points[..., 0] * camera.fx / in_front + camera.cx
-    v = points[..., 1] * camera.fy / in_front + camera.cy
+    with np.errstate(over="ignore", invalid="ignore"):  # Far aside is infinitely far away in pixels.
+        u = points[..., 0] * camera.fx / in_front + camera.cx
+        v = points[..., 1] * camera.fy / in_front + camera.cy
     return np.stack([u, v, z], axis=-1).astype(points.dtype, copy=False)
 
 
@@ -160,15 +182,31 @@ def uvd_to_xyz(joints_uvd: np.ndarray, camera: Camera) -> np.ndarray:
         >>> uvd_to_xyz([[160.0, 120.0, 500.0]], CAMERAS["msra15"]).tolist()
         [[0.0, 0.0, 500.0]]
     """
-    points = _as_points(joints_uvd, "joints_uvd")
+    points, camera = _as_points(joints_uvd, "joints_uvd"), check_camera(camera)
     d = points[..., 2]
-    x = (points[..., 0] - camera.cx) * d / camera.fx
-    y = (points[..., 1] - camera.cy) * d / camera.fy
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = (points[..., 0] - camera.cx) * d / camera.fx
+        y = (points[..., 1] - camera.cy) * d / camera.fy
     return np.stack([x, y, d], axis=-1).astype(points.dtype, copy=False)
 
 
+def check_camera(camera: Camera) -> Camera:
+    """Return a camera.
+
+    Raises:
+        TypeError: It is none: a name, numbers, or an argument of another place.
+    """
+    if not isinstance(camera, Camera):
+        received = repr(camera) if isinstance(camera, str) else f"a {type(camera).__name__}"
+        raise TypeError(
+            f"`camera` must be a Camera. Received: {received}. CAMERAS has cameras by their names; a frame comes "
+            "before its camera, and a camera's numbers are named: Camera(width=..., height=..., fx=..., ...)."
+        )
+    return camera
+
+
 def _as_points(values: np.ndarray, name: str) -> np.ndarray:
-    points = np.asarray(values)
+    points = as_array(values)
     if points.dtype.kind not in "fiu" or points.ndim < 1 or points.shape[-1] != 3:
         raise ValueError(
             f"`{name}` must be numbers of shape (..., 3). Received: shape {points.shape}, dtype {points.dtype}."

@@ -56,7 +56,10 @@ class Skeleton:
             ValueError: The layout has no such joint.
         """
         if joint_name not in self.joint_names:
-            raise ValueError(f"{self.name} has no joint {joint_name!r}. Its joints are: {', '.join(self.joint_names)}.")
+            raise ValueError(
+                f"{self.name} has no joint {joint_name!r}. Its joints are: {', '.join(self.joint_names)}. "
+                f"Received: joint_name={joint_name!r}."
+            )
         return self.joint_names.index(joint_name)
 
     @property
@@ -76,11 +79,17 @@ def corresponding_joints(source: Skeleton, target: Skeleton) -> tuple[np.ndarray
     Returns:
         Two index arrays of equal length, into ``source`` and into ``target``.
 
+    Raises:
+        TypeError: One is no skeleton.
+
     Example:
         >>> source, target = corresponding_joints(MSRA21, NYU14)
         >>> [NYU14.joint_names[i] for i in target][:2]
         ['little_tip', 'little_mid']
     """
+    for name, skeleton in (("source", source), ("target", target)):
+        if not isinstance(skeleton, Skeleton):
+            raise TypeError(f"`{name}` must be a Skeleton, such as those in SKELETONS. Received: {skeleton!r:.80}.")
     pairs = []
     for i, (joint, landmark) in enumerate(zip(target.joint_names, target.landmarks, strict=True)):
         # A joint as its dataset places it, ``layout:joint``, if the source has it.
@@ -103,6 +112,10 @@ def convert_joints(joints_xyz: np.ndarray, source: Skeleton, target: Skeleton) -
     Returns:
         Joints of shape ``(..., len(target), 3)``; NaN where the source has no corresponding joint.
 
+    Raises:
+        TypeError: A layout is no skeleton.
+        ValueError: The joints are not numbers of the source's shape.
+
     See Also:
         `corresponding_joints`, which tells how exact the correspondence is.
 
@@ -111,12 +124,16 @@ def convert_joints(joints_xyz: np.ndarray, source: Skeleton, target: Skeleton) -
         >>> convert_joints(np.zeros((21, 3)), MSRA21, ICVL16).shape
         (16, 3)
     """
-    joints_xyz = np.asarray(joints_xyz)
-    if joints_xyz.ndim < 2 or joints_xyz.shape[-2:] != (len(source), 3):
-        raise ValueError(
-            f"`joints_xyz` must have shape (..., {len(source)}, 3) for {source.name}. Received: {joints_xyz.shape}."
-        )
     from_indices, to_indices = corresponding_joints(source, target)
+    try:
+        joints_xyz = np.asarray(joints_xyz)
+    except ValueError:  # Lists of unequal lengths.
+        joints_xyz = np.asarray(None)
+    if joints_xyz.dtype.kind not in "fiu" or joints_xyz.shape[-2:] != (len(source), 3):
+        raise ValueError(
+            f"`joints_xyz` must be numbers of shape (..., {len(source)}, 3) for {source.name}. "
+            f"Received: {joints_xyz.shape}, dtype {joints_xyz.dtype}."
+        )
     dtype = joints_xyz.dtype if joints_xyz.dtype.kind == "f" else np.float64
     converted = np.full((*joints_xyz.shape[:-2], len(target), 3), np.nan, dtype)
     converted[..., to_indices, :] = joints_xyz[..., from_indices, :]

@@ -237,7 +237,7 @@ def test_a_batch_takes_centres():
     first, second = estimator.batch([palm(0, 0, 400)] * 2, centres_xyz=[(9, 9, 390), None])
     assert first.centre_xyz.tolist() == [9, 9, 390]
     np.testing.assert_allclose(second.centre_xyz, (0, 0, 400), atol=3)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="`centres_xyz` must have one for each frame"):
         estimator.batch([NOTHING], centres_xyz=[])
 
 
@@ -293,7 +293,7 @@ def test_a_stream_without_end_gives_poses_as_it_goes():
     ("settings", "message"),
     [
         ({"timestamps": [0.0, 0.1, 0.1]}, "timestamps have to increase"),
-        ({"timestamps": [0.0]}, "zip"),
+        ({"timestamps": [0.0]}, "`timestamps` must have one for each frame. Received: 1, and more"),
         ({"rate": 0}, "`rate` must be"),
     ],
 )

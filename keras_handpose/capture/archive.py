@@ -9,16 +9,16 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from keras_handpose.cameras import Camera
-from keras_handpose.capture.folder import check_scale_and_rate
-from keras_handpose.capture.frame_source import CapturedFrame
+from keras_handpose.cameras import Camera, check_camera
+from keras_handpose.capture.frame_source import CapturedFrame, check_rate
+from keras_handpose.checks import check_path
 from keras_handpose.files import whole_file
 from keras_handpose.preprocessing import check_depth
+from keras_handpose.preprocessing.frames import check_scale
 
 __all__ = ["ArchiveSource", "write_archive"]
 
@@ -75,8 +75,12 @@ class ArchiveSource:
         depth_scale: float | None = None,
         rate: float = 30.0,
     ) -> None:
-        check_scale_and_rate(depth_scale, rate)
-        self._path = path = Path(path)
+        if depth_scale is not None:
+            depth_scale = check_scale(depth_scale)
+        rate = check_rate(rate)
+        if camera is not None:
+            check_camera(camera)
+        self._path = path = check_path(path)
         if not path.is_file():
             raise FileNotFoundError(f"There is no archive {str(path)!r}.")
         try:
@@ -141,6 +145,7 @@ def write_archive(path: str | os.PathLike, frames: Iterable[CapturedFrame]) -> N
         frames: Frames of one camera and scale, all with times or all without.
 
     Raises:
+        TypeError: Something is no frame, or its camera none.
         ValueError: There are no frames, or they differ in camera, scale, size or type, or some have no time.
 
     Example:
@@ -154,15 +159,22 @@ def write_archive(path: str | os.PathLike, frames: Iterable[CapturedFrame]) -> N
         (241.42, 0.125, 2.5)
     """
     frames = list(frames)
+    for frame in frames:
+        wrong = frame if not isinstance(frame, CapturedFrame) else frame.depth
+        if wrong is frame or not isinstance(wrong, np.ndarray):
+            raise TypeError(
+                "An archive is written of CapturedFrame(depth, camera, ...), whose depth is an array. "
+                f"Received: a {type(wrong).__name__}."
+            )
     kinds = {(f.camera, f.depth_scale, f.depth.shape, f.depth.dtype.str, f.time is None) for f in frames}
     if len(kinds) != 1:
         raise ValueError(
             "An archive holds frames of one camera, scale, size and type, all with times or all without, at least one. "
             f"Received: {len(frames)} frames of {len(kinds)} kinds."
         )
-    arrays = {"depth": np.stack([frame.depth for frame in frames])}
     first = frames[0]
     check_depth(first.depth, camera=first.camera)
+    arrays = {"depth": np.stack([frame.depth for frame in frames])}
     if first.camera is not None:
         arrays["camera"] = np.array([first.camera.fx, first.camera.fy, first.camera.cx, first.camera.cy])
     if first.depth_scale is not None:

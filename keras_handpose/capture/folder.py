@@ -10,10 +10,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from keras_handpose.cameras import Camera
-from keras_handpose.capture.frame_source import CapturedFrame
+from keras_handpose.cameras import Camera, check_camera
+from keras_handpose.capture.frame_source import CapturedFrame, check_rate
+from keras_handpose.checks import check_path
 from keras_handpose.files import require_inside
 from keras_handpose.preprocessing import check_depth, list_depth_files, read_depth
+from keras_handpose.preprocessing.frames import check_scale
 from keras_handpose.records import read_object
 
 __all__ = ["RECORDING_FILE", "FolderSource"]
@@ -70,8 +72,12 @@ class FolderSource:
         format: str = "depth16",
         rate: float = 30.0,
     ) -> None:
-        check_scale_and_rate(depth_scale, rate)
-        path, self._format = Path(path), format
+        if depth_scale is not None:
+            depth_scale = check_scale(depth_scale)
+        rate = check_rate(rate)
+        if camera is not None:
+            check_camera(camera)
+        path, self._format = check_path(path), format
         record = path / RECORDING_FILE
         if record.is_file():
             recording = _Recording.read(record)
@@ -107,14 +113,6 @@ class FolderSource:
     def close(self) -> None:
         """Read no more frames."""
         self._closed = True
-
-
-def check_scale_and_rate(depth_scale: float | None, rate: float) -> None:
-    """Refuse a scale or a rate that is not a positive number; the scale may be None."""
-    if depth_scale is not None and not 0 < depth_scale < math.inf:
-        raise ValueError(f"`depth_scale` must be a positive number of mm in one unit. Received: {depth_scale}.")
-    if not 0 < rate < math.inf:
-        raise ValueError(f"`rate` must be a positive number of frames per second. Received: {rate}.")
 
 
 @dataclass(frozen=True, kw_only=True)

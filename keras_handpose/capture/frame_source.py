@@ -8,8 +8,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from keras_handpose.cameras import Camera
+from keras_handpose.checks import check_positive
 
-__all__ = ["CapturedFrame", "FrameSource"]
+__all__ = ["CapturedFrame", "FrameSource", "check_rate"]
 
 
 class CapturedFrame(NamedTuple):
@@ -31,6 +32,15 @@ class CapturedFrame(NamedTuple):
     camera: Camera
     depth_scale: float | None = None
     time: float | None = None
+
+
+def check_rate(rate: float) -> float:
+    """Return a rate in frames per second as a float.
+
+    Raises:
+        ValueError: It is not a positive number.
+    """
+    return check_positive(rate, "rate", "number of frames per second")
 
 
 @runtime_checkable

@@ -54,6 +54,8 @@ def open_capture(
         ...
         ValueError: A source is one of realsense, realsense:SERIAL, folder:PATH, ... Received: 'webcam'.
     """
+    if not isinstance(source, str):
+        raise TypeError(f"A source is text, one of {', '.join(SOURCES)}. Received: {source!r:.80}.")
     kind, _, place = source.partition(":")
     rate = 30.0 if rate is None else rate
     if kind == "realsense":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
 from time import perf_counter
 
-from keras_handpose.capture.frame_source import CapturedFrame, FrameSource
+from keras_handpose.capture.frame_source import CapturedFrame, FrameSource, check_rate
 
 __all__ = ["Paced"]
 
@@ -21,6 +20,7 @@ class Paced:
             none.
 
     Raises:
+        TypeError: The source is none.
         ValueError: The rate is not a positive number.
 
     Example:
@@ -39,8 +39,12 @@ class Paced:
     live = True
 
     def __init__(self, source: FrameSource, *, rate: float | None = None) -> None:
-        if rate is not None and not 0 < rate < math.inf:
-            raise ValueError(f"`rate` must be a positive number of frames per second. Received: {rate}.")
+        if rate is not None:
+            rate = check_rate(rate)
+        if not hasattr(source, "camera") or not hasattr(source, "close"):
+            raise TypeError(
+                f"`source` must be a FrameSource, which knows its camera. Received: a {type(source).__name__}."
+            )
         self.camera, self.depth_scale = source.camera, source.depth_scale
         self._source, self._rate = source, rate
         self._closed = threading.Event()

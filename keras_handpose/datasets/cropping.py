@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_handpose.cameras import Camera
+from keras_handpose.checks import as_array
 from keras_handpose.datasets.centres import CENTRES, find_centre
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
@@ -40,8 +41,19 @@ class CropPlan:
     skip_bad: bool
 
     def __post_init__(self) -> None:
+        if not hasattr(self.frames, "__len__") or not hasattr(self.frames, "__getitem__"):
+            raise TypeError(
+                f"`frames` must be a list of Frame or a dataset. Received: a {type(self.frames).__name__}. "
+                "Frames that are made one by one come in a class with `__len__` and `__getitem__`."
+            )
         if not len(self.frames):
             raise ValueError("There are no frames to crop. Received: an empty sequence.")
+        first = self.frames if isinstance(self.frames, Dataset) else self.frames[0]
+        if not hasattr(first, "skeleton"):
+            raise TypeError(
+                "`frames` must be of datasets.Frame, depth with its joints and camera. "
+                f"Received: {type(first).__name__}."
+            )
         if SKELETONS.get(self.skeleton.name) != self.skeleton:
             raise ValueError(
                 f"The joints' layout must be one of {', '.join(SKELETONS)}. Received: {self.skeleton.name!r}."
@@ -234,7 +246,10 @@ def _checked_cube(
         if unknown:
             raise ValueError(_no_cube(checked, ", ".join(sorted(unknown))))
     else:
-        edges = checked = np.array(cube, np.float64)
+        edges = as_array(cube)
+        if edges.dtype.kind not in "fiu":
+            raise ValueError(f"`cube` must be positive edges in mm. Received: {cube!r:.80}.")
+        edges = checked = edges.astype(np.float64)
         if edges.ndim and edges.shape != (len(frames),):
             raise ValueError(f"There must be one cube, or one a frame. Received: shape {edges.shape}.")
         if not edges.ndim:

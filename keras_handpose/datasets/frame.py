@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from keras_handpose.cameras import Camera
+from keras_handpose.cameras import Camera, check_camera
 from keras_handpose.preprocessing import check_depth
 from keras_handpose.skeletons import Skeleton
 
@@ -37,6 +37,7 @@ class Frame:
         path: The frame's file, relative to the dataset's folder.
 
     Raises:
+        TypeError: The depth is no array, the camera no camera or the skeleton none.
         ValueError: The joints do not fit the skeleton, or the hand is neither right nor left.
 
     Example:
@@ -57,6 +58,11 @@ class Frame:
     path: str = ""
 
     def __post_init__(self) -> None:
+        check_camera(self.camera)
+        for name, kind in (("depth", np.ndarray), ("skeleton", Skeleton)):
+            if not isinstance(getattr(self, name), kind):
+                received = type(getattr(self, name)).__name__
+                raise TypeError(f"`{name}` must be of type {kind.__name__}. Received: a {received}.")
         if np.shape(self.joints_xyz) != (len(self.skeleton), 3):
             raise ValueError(
                 f"`joints_xyz` must have shape ({len(self.skeleton)}, 3) for {self.skeleton.name}. "

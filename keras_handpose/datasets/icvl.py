@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames
@@ -68,7 +69,7 @@ class ICVL(Dataset):
     def __init__(self, folder: str | os.PathLike, *, split: str = "train", rotated: bool = False) -> None:
         if split not in _LABELS:
             raise ValueError(f"`split` must be 'train' or 'test'. Received: {split!r}.")
-        self.folder, self.split = Path(folder), split
+        self.folder, self.split = check_path(folder, "folder"), split
         joints_uvd, frames = [], []
         self._left_out = 0
         self._sequences = [file for file in _LABELS[split] if (self.folder / file).is_file()]
@@ -132,7 +133,7 @@ def write_icvl(folder: str | os.PathLike, frames: Iterable[Frame], *, split: str
     """
     if split not in _LABELS:
         raise ValueError(f"`split` must be 'train' or 'test'. Received: {split!r}.")
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     for file in _LABELS[split]:
         refuse_to_overwrite(folder / file)
     lines: dict[str, list[str]] = {}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.labels import refuse_to_overwrite
@@ -54,7 +55,7 @@ class LabelledFrames(Dataset):
     name = "labelled frames"
 
     def __init__(self, folder: str | os.PathLike) -> None:
-        self.folder = Path(folder)
+        self.folder = check_path(folder, "folder")
         path = self.folder / LABELS_FILE
         if not path.is_file():
             raise FileNotFoundError(
@@ -117,7 +118,7 @@ def write_labelled(folder: str | os.PathLike, frames: Iterable[Frame], *, depth_
         ...     LabelledFrames(write_labelled(folder, [frame])).describe()
         'labelled frames (1 of camera msra15, right hands, msra21)'
     """
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     refuse_to_overwrite(folder / LABELS_FILE)
     labels = []
     for i, frame in enumerate(frames):

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.labels import read_joints, refuse_to_overwrite, require_frames
@@ -93,7 +94,7 @@ class MSRA15(Dataset):
         subjects: Sequence[str] | None = None,
         gestures: Sequence[str] | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = check_path(folder, "folder")
         self._gestures = None if gestures is None else _chosen(gestures, MSRA15_GESTURES, "gestures")
         subjects = None if subjects is None else _chosen(subjects, MSRA15_SUBJECTS, "subjects")
         joints_xyz, names, paths = [], [], []
@@ -185,7 +186,7 @@ def write_msra15(folder: str | os.PathLike, frames: Iterable[Frame]) -> Path:
     See Also:
         `MSRA15`, the inverse.
     """
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     for labels in folder.glob(f"P[0-8]/*/{_LABELS}"):
         refuse_to_overwrite(labels)
     lines: dict[tuple[str, str], list[str]] = {}

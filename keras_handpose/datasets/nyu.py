@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, xyz_to_uvd
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.labels import refuse_to_overwrite, require_frames
@@ -62,7 +63,7 @@ class NYU(Dataset):
     hand = "right"
 
     def __init__(self, folder: str | os.PathLike, *, split: str = "train", view: int = 1) -> None:
-        self.folder, self.split, self.view = Path(folder), _checked(split), view
+        self.folder, self.split, self.view = check_path(folder, "folder"), _checked(split), view
         labels = self.folder / split / _LABELS
         annotated = _read_labels(labels)
         if view not in range(1, len(annotated) + 1):
@@ -113,7 +114,7 @@ def write_nyu(folder: str | os.PathLike, frames: Iterable[Frame], *, split: str 
     """
     from scipy.io import savemat
 
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     labels = folder / _checked(split) / _LABELS
     refuse_to_overwrite(labels)
     joints_xyz = []

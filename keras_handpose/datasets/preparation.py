@@ -24,6 +24,7 @@ from typing import Any
 import filelock
 import numpy as np
 
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.cropping import CropPlan, check_distances
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
@@ -91,9 +92,9 @@ def prepare(
         >>> store.centres_xyz.tolist(), store.settings["centre"]
         ([[0.0, 0.0, 400.0]], 'ground-truth')
     """
-    output = Path(output)
-    if workers < 1:
-        raise ValueError(f"`workers` must be at least 1. Received: {workers}.")
+    output = check_path(output, "output")
+    if not isinstance(workers, int | np.integer) or isinstance(workers, bool) or workers < 1:
+        raise ValueError(f"`workers` must be at least 1. Received: {workers!r}.")
     plan = CropPlan(frames=frames, centre=centre, cube=cube, size=size, skip_bad=skip_bad)
     settings = plan.settings(centre_name)
     if output.is_dir():

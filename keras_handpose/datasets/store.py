@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.store_file import ChunkReader, damaged, inflate_crop, open_store, read_tables
@@ -62,7 +63,7 @@ class CropStore:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self.path = Path(path)
+        self.path = check_path(path)
         self._lock = threading.Lock()
         self._reader: ChunkReader | None = None
         with open_store(self.path) as file:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_handpose.cameras import Camera
+from keras_handpose.checks import check_path
 from keras_handpose.engines.engine import check_crops
 from keras_handpose.engines.litert import LiteRTSession
 from keras_handpose.engines.onnx import OnnxSession
@@ -37,7 +37,7 @@ def open_engine(path: str | os.PathLike, *, threads: int | None = None) -> Netwo
             does not have; or `threads` is not a positive number.
         ImportError: The file's runtime is not installed.
     """
-    suffix = Path(path).suffix
+    suffix = check_path(path).suffix
     if suffix not in _SESSIONS:
         raise ValueError(f"An exported model's file ends in {' or '.join(_SESSIONS)}. Received: {os.fspath(path)!r}.")
     session = _SESSIONS[suffix](path, threads=threads)

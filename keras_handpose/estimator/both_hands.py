@@ -14,13 +14,14 @@ from keras_handpose.cameras import Camera, xyz_to_uvd
 from keras_handpose.capture import CapturedFrame
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
-from keras_handpose.estimator.following import Track, depth_for
+from keras_handpose.estimator.following import Track, depth_for, smoother_of
 from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator, _Sight
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName
 from keras_handpose.estimator.stream import Stream
 from keras_handpose.preprocessing import Detection, check_depth, detect_hand
+from keras_handpose.preprocessing.frames import warn_of_unit
 from keras_handpose.preprocessing.objects import object_area, remove_object
 from keras_handpose.skeletons import Skeleton
 
@@ -126,11 +127,9 @@ class BothHands:
         See Also:
             `stream`, for frames that follow one another.
         """
-        if last is not None and tuple(pose.hand for pose in last) != ("right", "left"):
-            raise ValueError(
-                "`last` must be the right and the left pose, as a call returns them. "
-                f"Received: {[pose.hand for pose in last]}."
-            )
+        hands = ["right", "left"] if last is None else _hands_of(last)
+        if hands != ["right", "left"]:
+            raise ValueError(f"`last` must be the right and the left pose, as a call returns them. Received: {hands}.")
         followed = [pose if pose.found else None for pose in last or ()] or [None, None]
         return self._estimate(depth, followed, [None if pose is None else pose.centre_xyz for pose in followed])
 
@@ -170,7 +169,7 @@ class BothHands:
             >>> [(right.found, left.found) for right, left in both.stream(frames)]
             [(False, False), (False, True), (True, True)]
         """
-        follower = _Follower(self, OneEuroFilter() if smooth is True else smooth or None)
+        follower = _Follower(self, smoother_of(smooth))
         return Stream(frames, follower, newest=newest, latency_budget=latency_budget, timestamps=timestamps, rate=rate)
 
     def _estimate(
@@ -179,6 +178,8 @@ class BothHands:
         """Estimate the poses, given those of hands that are followed, and the centres that hands had lately."""
         in_mm = check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
         hands = self._find(in_mm, followed, known)
+        if not any(hand.found for hand in hands):
+            warn_of_unit(in_mm)
         frames = self._apart(in_mm, hands)
         right, left = (
             estimator._poses(
@@ -273,6 +274,12 @@ class _Follower:
             if pose.found:
                 self._known[i] = pose.centre_xyz, time
         return replace(right, depth_scale=scale), replace(left, depth_scale=scale)
+
+
+def _hands_of(poses: object) -> list[str]:
+    """Say which hands poses are of, and for others what they are."""
+    parts = poses if isinstance(poses, tuple | list) else [poses]
+    return [part.hand if isinstance(part, Pose) and parts is poses else f"a {type(part).__name__}" for part in parts]
 
 
 def _are_one(hand: Detection, other: Detection) -> bool:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_handpose.cameras import Camera
+from keras_handpose.cameras import Camera, check_camera
 from keras_handpose.capture import CapturedFrame
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.preprocessing import check_depth
+from keras_handpose.preprocessing.frames import check_scale
 
 if TYPE_CHECKING:
     from keras_handpose.estimator.both_hands import BothHands
     from keras_handpose.estimator.hand_pose_estimator import HandPoseEstimator
 
-__all__ = ["Follower", "Track", "depth_for"]
+__all__ = ["Follower", "Track", "depth_for", "smoother_of"]
 
 
 class Follower:
@@ -72,14 +73,28 @@ class Track:
         return pose
 
 
+def smoother_of(smooth: bool | OneEuroFilter | None) -> OneEuroFilter | None:
+    """Return the filter that a stream's argument ``smooth`` means, if any.
+
+    Raises:
+        TypeError: It is neither true nor false nor a filter.
+    """
+    if smooth is None or isinstance(smooth, bool | np.bool_):
+        return OneEuroFilter() if smooth else None
+    if not (callable(smooth) and hasattr(smooth, "reset")):
+        raise TypeError(f"`smooth` must be True, False or a OneEuroFilter. Received: {smooth!r:.80}.")
+    return smooth
+
+
 def depth_for(estimator: HandPoseEstimator | BothHands, frame: CapturedFrame) -> tuple[np.ndarray, float]:
     """Return a frame's depth in the estimator's units, and the mm in one of its own.
 
     Raises:
-        TypeError, ValueError: The frame has another scale and is malformed, or it is of another camera.
+        TypeError, ValueError: The frame has another scale and is malformed, its scale is not positive, or it is of
+            another camera.
     """
     _require_camera(frame.camera, estimator.camera)
-    scale = estimator.depth_scale if frame.depth_scale is None else frame.depth_scale
+    scale = estimator.depth_scale if frame.depth_scale is None else check_scale(frame.depth_scale)
     if scale == estimator.depth_scale:
         return frame.depth, scale
     return check_depth(frame.depth, depth_scale=scale / estimator.depth_scale), scale
@@ -89,10 +104,12 @@ def _require_camera(camera: Camera | None, expected: Camera) -> None:
     """Refuse a frame of another camera than the estimator's; None is a frame that does not say.
 
     Raises:
+        TypeError: It is no camera.
         ValueError: Size, focal lengths or principal point differ.
     """
     if camera is None or camera is expected:
         return
+    check_camera(camera)
     if any(getattr(camera, name) != getattr(expected, name) for name in ("width", "height", "fx", "fy", "cx", "cy")):
         raise ValueError(
             f"The frames must be of the estimator's camera, {expected}. Received: a frame of {camera}. "

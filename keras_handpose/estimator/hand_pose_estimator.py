@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.capture import CapturedFrame
+from keras_handpose.checks import as_number
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
-from keras_handpose.estimator.following import Follower
+from keras_handpose.estimator.following import Follower, smoother_of
 from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName, open_source
-from keras_handpose.estimator.stream import Stream
+from keras_handpose.estimator.stream import Stream, paired, require_frames
 from keras_handpose.preprocessing import BACKGROUND, Crop, Detection, check_depth, crop_hand, detect_hand, track_hand
+from keras_handpose.preprocessing.frames import warn_of_unit
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
@@ -54,8 +56,9 @@ class HandPoseEstimator:
             theirs. Without one, a pose's score is the evidence for a hand.
 
     Raises:
-        ValueError: An argument is unknown or missing, contradicts the file, or the skeleton does not have the model's
-            number of joints; or the file is damaged or no export of this package.
+        TypeError: The camera or the skeleton is none.
+        ValueError: An argument is unknown or missing, makes no sense, contradicts the file, or the skeleton does not
+            have the model's number of joints; or the file is damaged or no export of this package.
         FileNotFoundError: There is no such file.
         ImportError: The engine's package is not installed.
 
@@ -88,8 +91,9 @@ class HandPoseEstimator:
         min_score: float | None = None,
         confidence: Confidence | None = None,
     ) -> None:
-        self.camera = _named(camera, CAMERAS, "camera")
-        skeleton = _named(skeleton, SKELETONS, "skeleton")
+        self.camera = _named(camera, CAMERAS, Camera, "camera")
+        skeleton = None if skeleton is None else _named(skeleton, SKELETONS, Skeleton, "skeleton")
+        self._check(cube=cube, hand=hand, depth_scale=depth_scale, min_score=min_score, confidence=confidence)
         opened = open_source(source, engine=engine, threads=threads, skeleton=skeleton, cube=cube)
         opened.refuse(skeleton=skeleton, cube=cube, min_score=min_score)
         self.source = source
@@ -112,14 +116,6 @@ class HandPoseEstimator:
         self.mirror = hand != opened.hand
         self.depth_scale = float(depth_scale)
         self.min_score = float(min_score)
-        for name, fits, expected in (
-            ("cube", 0 < self.cube < math.inf, "a positive edge in mm"),
-            ("hand", hand in ("right", "left"), "'right' or 'left'"),
-            ("depth_scale", 0 < self.depth_scale < math.inf, "a positive number of mm in one unit"),
-            ("min_score", 0 < self.min_score <= 1, "in (0, 1]"),
-        ):
-            if not fits:
-                raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}.")
         if len(self.skeleton) != self.engine.joints:
             raise ValueError(
                 f"The model has {self.engine.joints} joints and the skeleton {self.skeleton.name!r} has "
@@ -149,12 +145,18 @@ class HandPoseEstimator:
             The `Pose`; ``found`` is False where there is no hand.
 
         Raises:
-            TypeError, ValueError: The frame is not a depth frame of the camera's size.
+            TypeError, ValueError: The frame is not a depth frame of the camera's size, the centre is not finite and in
+                front of the camera, or ``last`` is no pose.
+
+        Warns:
+            UserWarning: There is no hand, and all depth is so near or so far that the unit must be another.
 
         See Also:
             `stream`, for frames that follow one another.
         """
         depth = self._in_mm(depth)
+        if not isinstance(last, Pose | None):
+            raise TypeError(f"`last` must be the Pose of the frame before, or None. Received: a {type(last).__name__}.")
         sight = _Sight()
         if centre_xyz is None and last is not None and last.found:
             followed = self._follow(depth, last)
@@ -162,6 +164,8 @@ class HandPoseEstimator:
                 sight = self._look(depth, followed.centre_xyz, evidence=followed.score)
         if sight.crop is None:
             sight = self._look(depth, centre_xyz)
+        if sight.crop is None:
+            warn_of_unit(depth)
         return self._poses([sight])[0]
 
     def batch(
@@ -179,8 +183,12 @@ class HandPoseEstimator:
         Raises:
             TypeError, ValueError: A frame is malformed, or there are not as many centres as frames.
         """
-        centres = repeat(None) if centres_xyz is None else centres_xyz
-        pairs = zip(frames, centres, strict=centres_xyz is not None)
+        frames = require_frames(frames)
+        if centres_xyz is None:
+            return self._poses([self._look(self._in_mm(depth)) for depth in frames])
+        if not isinstance(centres_xyz, Iterable):
+            raise TypeError(f"`centres_xyz` must be one centre for each frame. Received: {centres_xyz!r:.80}.")
+        pairs = paired(frames, centres_xyz, "centres_xyz")
         return self._poses([self._look(self._in_mm(depth), centre_xyz) for depth, centre_xyz in pairs])
 
     def stream(
@@ -219,8 +227,21 @@ class HandPoseEstimator:
             >>> [pose.found for pose in stream], stream.statistics.frames
             ([False, True, True], 3)
         """
-        follower = Follower(self, OneEuroFilter() if smooth is True else smooth or None)
+        follower = Follower(self, smoother_of(smooth))
         return Stream(frames, follower, newest=newest, latency_budget=latency_budget, timestamps=timestamps, rate=rate)
+
+    @staticmethod
+    def _check(**given: object) -> None:
+        """Refuse settings that make no sense; None leaves what the source says."""
+        for name, fits, expected in (
+            ("cube", 0 < as_number(given["cube"]) < math.inf or given["cube"] is None, "a positive edge in mm"),
+            ("hand", isinstance(given["hand"], str) and given["hand"] in ("right", "left"), "'right' or 'left'"),
+            ("depth_scale", 0 < as_number(given["depth_scale"]) < math.inf, "a positive number of mm in one unit"),
+            ("min_score", 0 < as_number(given["min_score"]) <= 1 or given["min_score"] is None, "in (0, 1]"),
+            ("confidence", isinstance(given["confidence"], Confidence | None), "a Confidence or None"),
+        ):
+            if not fits:
+                raise ValueError(f"`{name}` must be {expected}. Received: {name}={given[name]!r}.")
 
     def _in_mm(self, depth: np.ndarray) -> np.ndarray:
         return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
@@ -298,10 +319,14 @@ class _Sight(NamedTuple):
     joints_xyz: np.ndarray | None = None
 
 
-def _named(value: T | str, table: Mapping[str, T], name: str) -> T:
+def _named(value: T | str, table: Mapping[str, T], kind: type[T], name: str) -> T:
     """Return a value, or the one of that name in a table."""
-    if not isinstance(value, str):
+    if isinstance(value, kind):
         return value
-    if value not in table:
-        raise ValueError(f"`{name}` must be one of {', '.join(table)}, or an object of your own. Received: {value!r}.")
-    return table[value]
+    if isinstance(value, str) and value in table:
+        return table[value]
+    near = get_close_matches(value.lower(), table, n=1) if isinstance(value, str) else ()
+    raise (ValueError if isinstance(value, str) else TypeError)(
+        f"`{name}` must be one of {', '.join(table)}, or a {kind.__name__} of your own. Received: {value!r:.80}."
+        + "".join(f" Did you mean {found!r}?" for found in near)
+    )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_handpose.cameras import Camera, xyz_to_uvd
+from keras_handpose.cameras import Camera, check_camera, xyz_to_uvd
 from keras_handpose.preprocessing import Crop
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
@@ -35,6 +35,7 @@ class Pose:
             that was given. It does not say how exact the joints are.
 
     Raises:
+        TypeError: The skeleton or the camera is none.
         ValueError: The joints are not of shape ``(len(skeleton), 3)``.
 
     Example:
@@ -57,11 +58,14 @@ class Pose:
     evidence: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.joints_xyz.shape != (len(self.skeleton), 3):
-            raise ValueError(
-                f"`joints_xyz` must have shape ({len(self.skeleton)}, 3) for {self.skeleton.name}. "
-                f"Received: {self.joints_xyz.shape}."
-            )
+        check_camera(self.camera)
+        if not isinstance(self.skeleton, Skeleton):
+            raise TypeError(f"`skeleton` must be a Skeleton. Received: {self.skeleton!r:.80}.")
+        for name, shape in (("joints_xyz", (len(self.skeleton), 3)), ("centre_xyz", (3,))):
+            points = getattr(self, name)
+            if not isinstance(points, np.ndarray) or points.shape != shape:
+                received = points.shape if isinstance(points, np.ndarray) else f"a {type(points).__name__}"
+                raise ValueError(f"`{name}` must have shape {shape} for {self.skeleton.name}. Received: {received}.")
 
     @classmethod
     def not_found(
@@ -129,8 +133,10 @@ class Pose:
             skeleton: What the joints are, for a layout that is not in `SKELETONS`.
 
         Raises:
-            ValueError: A value is missing, or the skeleton is not known by its name.
+            ValueError: A value is missing or wrong, or the skeleton is not known by its name.
         """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"`values` must be what `to_dict` returns. Received: a {type(values).__name__}.")
         try:
             skeleton = skeleton or SKELETONS[values["skeleton"]]
             return cls(
@@ -150,6 +156,8 @@ class Pose:
                 f"These values are not a pose, or its skeleton is not among {', '.join(SKELETONS)}: "
                 f"{error} is unknown. Received keys: {', '.join(values)}. Pass `skeleton` for a layout of your own."
             ) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"These values are not a pose: {error}. Received keys: {', '.join(values)}.") from error
 
 
 def _to_list(values: np.ndarray) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from keras_handpose.cameras import Camera
 from keras_handpose.capture import CapturedFrame, Newest
+from keras_handpose.capture.frame_source import check_rate
+from keras_handpose.checks import as_number, check_positive
 from keras_handpose.estimator.pose import Pose
 
-__all__ = ["Stream", "StreamStatistics"]
+__all__ = ["Stream", "StreamStatistics", "paired", "require_frames"]
 
 T = TypeVar("T", Pose, tuple[Pose, ...])
 
@@ -81,8 +85,9 @@ class Stream(Iterator[T], Generic[T]):
         statistics: `StreamStatistics` so far.
 
     Raises:
-        ValueError: The rate or the budget is not a positive number, there are not as many times as frames, or times
-            are given for the newest frames alone.
+        TypeError: The source or the times are nothing to iterate over, or a frame is none.
+        ValueError: The rate or the budget is not a positive number, there are not as many times as frames, they do not
+            increase, or times are given for the newest frames alone.
     """
 
     def __init__(
@@ -95,10 +100,11 @@ class Stream(Iterator[T], Generic[T]):
         timestamps: Iterable[float] | None = None,
         rate: float = 30.0,
     ) -> None:
-        if not 0 < rate < math.inf:
-            raise ValueError(f"`rate` must be a positive number of frames per second. Received: {rate}.")
-        if latency_budget is not None and not 0 < latency_budget < math.inf:
-            raise ValueError(f"`latency_budget` must be a positive time in seconds. Received: {latency_budget}.")
+        source, rate = require_frames(source), check_rate(rate)
+        if latency_budget is not None:
+            latency_budget = check_positive(latency_budget, "latency_budget", "time in seconds")
+        if timestamps is not None and not isinstance(timestamps, Iterable):
+            raise TypeError(f"`timestamps` must be one time in seconds for each frame. Received: {timestamps!r:.80}.")
         newest = bool(getattr(source, "live", False)) if newest is None else newest
         if newest and timestamps is not None:
             raise ValueError(
@@ -108,9 +114,11 @@ class Stream(Iterator[T], Generic[T]):
         self.frame: CapturedFrame | None = None
         self._step, self._budget = step, latency_budget
         self._newest: Newest | None = Newest(source) if newest else None
-        times = count(step=1 / rate) if timestamps is None else timestamps
         self._timed = timestamps is not None
-        self._items = None if newest else zip(source, times, strict=self._timed)
+        if self._timed:
+            self._items = paired(source, _increasing(timestamps), "timestamps")
+        else:
+            self._items = None if newest else zip(source, count(step=1 / rate), strict=False)
         self._frames = self._found = self._dropped = self._late = 0
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
         self._ends: deque[float] = deque(maxlen=_REMEMBERED)
@@ -122,8 +130,10 @@ class Stream(Iterator[T], Generic[T]):
                 self._dropped += 1
                 continue
             frame = item if isinstance(item, CapturedFrame) else _captured(item)
+            if isinstance(frame.depth, Camera):
+                raise TypeError("A frame comes before its camera, (depth, camera). Received: a Camera as the depth.")
             if frame.time is not None and not self._timed:
-                time = frame.time
+                time = _seconds(frame.time, "time")
             poses = self._step(frame, time)
             end = perf_counter()
             self.frame = frame
@@ -174,6 +184,63 @@ class Stream(Iterator[T], Generic[T]):
             return item, received, received
         item, time = next(self._items)
         return item, time, perf_counter()
+
+
+def require_frames(frames: Iterable) -> Iterable:
+    """Return frames that can be gone through.
+
+    Raises:
+        TypeError: They cannot, or are the place where frames are.
+    """
+    if isinstance(frames, str | bytes | os.PathLike):
+        raise TypeError(
+            f"`frames` must be depth frames, one after the other. Received: {frames!r}. keras_handpose.capture."
+            "open_capture opens folders, recordings and devices, and read_depth reads a file."
+        )
+    if getattr(frames, "ndim", None) == 2:
+        raise TypeError(
+            f"`frames` must be depth frames, one after the other. Received: a single one of shape {frames.shape}. "
+            "Call the estimator with it, or pass [frame]."
+        )
+    if not isinstance(frames, Iterable) and not hasattr(frames, "__getitem__"):
+        raise TypeError(
+            f"`frames` must be depth frames, one after the other. Received: a {type(frames).__name__}. "
+            "A generator function is called: frames()."
+        )
+    return frames
+
+
+def paired(frames: Iterable, values: Iterable, name: str) -> Iterator[tuple]:
+    """Yield each frame with its value.
+
+    Raises:
+        ValueError: There are more of the one than of the other; the message calls the values ``name``.
+    """
+    values, missing = iter(values), object()
+    number = 0
+    for number, frame in enumerate(frames, start=1):
+        value = next(values, missing)
+        if value is missing:
+            raise ValueError(f"`{name}` must have one for each frame. Received: {number - 1}, and more frames.")
+        yield frame, value
+    if next(values, missing) is not missing:
+        raise ValueError(f"`{name}` must have one for each frame. Received: more than {number}, for {number} frames.")
+
+
+def _increasing(times: Iterable[float]) -> Iterator[float]:
+    last = -math.inf
+    for time in times:
+        seconds = _seconds(time, "timestamps")
+        if seconds <= last:
+            raise ValueError(f"The frames' timestamps have to increase. Received: timestamps={seconds} after {last}.")
+        yield (last := seconds)
+
+
+def _seconds(time: object, name: str) -> float:
+    seconds = as_number(time)
+    if not math.isfinite(seconds):
+        raise ValueError(f"The `{name}` of a frame must be a number of seconds. Received: {time!r:.80}.")
+    return seconds
 
 
 def _captured(item: object) -> CapturedFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_handpose.checks import as_array
 from keras_handpose.evaluation.success import success_rate
 from keras_handpose.skeletons import Skeleton
 
@@ -29,11 +30,13 @@ def joint_errors(predicted_xyz: np.ndarray, true_xyz: np.ndarray) -> np.ndarray:
         >>> joint_errors(np.zeros((2, 21, 3)), np.ones((2, 21, 3))).shape
         (2, 21)
     """
-    predicted_xyz, true_xyz = np.asarray(predicted_xyz), np.asarray(true_xyz)
-    if predicted_xyz.shape != true_xyz.shape or predicted_xyz.ndim < 2 or predicted_xyz.shape[-1] != 3:
+    predicted_xyz, true_xyz = as_array(predicted_xyz), as_array(true_xyz)
+    numbers = predicted_xyz.dtype.kind in "fiu" and true_xyz.dtype.kind in "fiu"
+    shape = predicted_xyz.shape
+    if not numbers or shape != true_xyz.shape or len(shape) < 2 or shape[-1] != 3:
         raise ValueError(
             "`predicted_xyz` and `true_xyz` must have the same shape (..., joints, 3). "
-            f"Received: {predicted_xyz.shape} and {true_xyz.shape}."
+            f"Received: {predicted_xyz.shape} and {true_xyz.shape}, of {predicted_xyz.dtype} and {true_xyz.dtype}."
         )
     return np.linalg.norm(predicted_xyz - true_xyz, axis=-1)
 

@@ -153,7 +153,7 @@ def evaluate(
     """
     truth = ground_truth if isinstance(ground_truth, GroundTruth) else GroundTruth.read(ground_truth)
     if isinstance(predictions, np.ndarray):
-        source, joints = name or "The predictions", predictions
+        source, joints = name or "The predictions", _as_joints(predictions)
         if axes not in ("uvd", "xyz") or order is not None or variable is not None:
             raise ValueError("An array of predictions has our axes and order: give `axes` as 'uvd' or 'xyz' alone.")
     else:
@@ -166,6 +166,15 @@ def evaluate(
         predicted_xyz=truth.lift(joints) if "u" in axes else joints,
         centre_joint=centre_joint,
     )
+
+
+def _as_joints(predictions: np.ndarray) -> np.ndarray:
+    if predictions.dtype.kind not in "fiu" or predictions.ndim != 3 or predictions.shape[2] != 3:
+        raise ValueError(
+            "`predictions` must be numbers of shape (frames, joints, 3), or a file's path. "
+            f"Received: shape {predictions.shape}, dtype {predictions.dtype}."
+        )
+    return predictions
 
 
 def _of_frames(joints: np.ndarray, truth: GroundTruth, source: str) -> np.ndarray:

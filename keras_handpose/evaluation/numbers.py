@@ -39,12 +39,14 @@ def parse_table(text: bytes, source: str) -> tuple[tuple[str, ...] | None, np.nd
     lines = text.split(b"\n")
     numbered = {number: stripped for number, line in enumerate(lines, 1) if (stripped := line.strip())}
     if not numbered:
-        raise ValueError(f"{source} is empty.")
+        raise ValueError(f"{source} is empty. Received: no line with numbers in it.")
     names = None
     if not _is_number(next(iter(numbered.values())).split(None, 1)[0]):
         split = {number: line.partition(b" ") for number, line in numbered.items()}
         names = tuple(os.fsdecode(name) for name, _, _ in split.values())
         numbered = {number: rest for number, (_, _, rest) in split.items()}
+        if not any(numbered.values()):
+            raise ValueError(f"{source} must hold a frame's numbers in each line. Received: names alone.")
     try:
         numbers = np.loadtxt(list(numbered.values()), ndmin=2, comments=None)
     except ValueError:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import tokenize
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
+from keras_handpose.checks import check_path
 from keras_handpose.evaluation.numbers import parse_table
 from keras_handpose.evaluation.protocols import ORDERS
 from keras_handpose.files import whole_file
@@ -62,7 +64,7 @@ def read_predictions(
         ...     read_predictions(file).shape
         (2, 14, 3)
     """
-    path = Path(path)
+    path = check_path(path)
     space, signs = _parse_axes(axes)
     if path.suffix.lower() in (".mat", ".npy"):
         numbers = _read_array(path, variable)
@@ -105,7 +107,8 @@ def write_predictions(
         The path.
 
     Raises:
-        ValueError: The joints have another shape, or there is not one path without spaces for each frame.
+        ValueError: The joints have another shape, there is not one path without spaces for each frame, or the number of
+            digits is no such number.
 
     See Also:
         `read_predictions`, the inverse; `keras_handpose.cameras.xyz_to_uvd`.
@@ -116,7 +119,12 @@ def write_predictions(
         ...     write_predictions(Path(folder) / "a.txt", np.ones((1, 1, 3)), image_paths=["a.png"]).read_text()
         'a.png 1.000 1.000 1.000\\n'
     """
-    joints_uvd = np.asarray(joints_uvd, np.float64)
+    try:
+        joints_uvd = np.asarray(joints_uvd, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`joints_uvd` must be numbers of shape (frames, joints, 3). Received: {error}.") from None
+    if not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 17:
+        raise ValueError(f"`decimals` must be a whole number from 0 to 17. Received: {decimals!r}.")
     if joints_uvd.ndim != 3 or joints_uvd.shape[2] != 3 or not joints_uvd.size:
         raise ValueError(f"`joints_uvd` must have shape (frames, joints, 3). Received: {joints_uvd.shape}.")
     fronts = [""] * len(joints_uvd)
@@ -140,13 +148,13 @@ def read_image_paths(path: str | os.PathLike) -> tuple[str, ...] | None:
     Raises:
         OSError, ValueError: As `read_predictions`.
     """
-    path = Path(path)
+    path = check_path(path)
     return None if path.suffix.lower() in (".mat", ".npy") else parse_table(_read_bytes(path), str(path))[0]
 
 
 def _parse_axes(axes: str) -> tuple[str, list[int]]:
     """Return the letters of the file's three numbers and their signs."""
-    found = re.fullmatch(r"([+-]?)([uvdxyz])" * 3, axes)
+    found = isinstance(axes, str) and re.fullmatch(r"([+-]?)([uvdxyz])" * 3, axes)
     if not found or sorted(found.groups()[1::2]) not in (sorted("uvd"), sorted("xyz")):
         raise ValueError(
             "`axes` must be the letters of uvd or of xyz in the file's order, with a minus in front of those that "
@@ -190,8 +198,8 @@ def _in_our_order(
 def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no result file {path}.") from None
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise type(error)(f"There is no result file {path}.") from None
 
 
 def _read_array(path: Path, variable: str | None) -> np.ndarray:
@@ -202,7 +210,7 @@ def _read_array(path: Path, variable: str | None) -> np.ndarray:
         try:
             with path.open("rb") as file:
                 arrays = [np.lib.format.read_array(file, allow_pickle=False)]
-        except (ValueError, EOFError, MemoryError) as error:
+        except (ValueError, TypeError, EOFError, MemoryError, tokenize.TokenError) as error:
             raise ValueError(f"{path} is no array of numbers, or it is damaged: {error}. Save it anew.") from None
     else:
         arrays = _read_matlab(path, variable)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from keras_handpose.checks import as_array, as_number
+
 __all__ = ["READINGS", "Reading", "area_under_curve", "success_rate"]
 
 Reading = Literal["worst_joint", "mean_joint", "joint"]
@@ -28,7 +30,7 @@ def success_rate(errors: np.ndarray, thresholds: np.ndarray, *, by: Reading = "w
         Shares from 0 to 1, the shape of ``thresholds``.
 
     Raises:
-        ValueError: There are no errors, or ``by`` is not a reading.
+        ValueError: There are no errors, thresholds are no numbers, or ``by`` is not a reading.
 
     See Also:
         `area_under_curve`, one figure for all thresholds.
@@ -40,8 +42,10 @@ def success_rate(errors: np.ndarray, thresholds: np.ndarray, *, by: Reading = "w
         >>> success_rate(errors, [20, 40], by="joint").round(3).tolist()
         [0.333, 0.5]
     """
-    values = _deciding(errors, by)
-    return np.searchsorted(np.sort(values), np.asarray(thresholds), side="right") / len(values)  # NaN sorts last.
+    values, thresholds = _deciding(errors, by), as_array(thresholds)
+    if thresholds.dtype.kind not in "fiu":
+        raise ValueError(f"`thresholds` must be numbers of mm. Received: dtype {thresholds.dtype}.")
+    return np.searchsorted(np.sort(values), thresholds, side="right") / len(values)  # NaN sorts last.
 
 
 def area_under_curve(errors: np.ndarray, *, up_to: float = 80.0, by: Reading = "worst_joint") -> float:
@@ -57,17 +61,18 @@ def area_under_curve(errors: np.ndarray, *, up_to: float = 80.0, by: Reading = "
         >>> area_under_curve(np.full((5, 14), 20.0), up_to=80.0)
         0.75
     """
-    if not 0 < up_to < np.inf:
-        raise ValueError(f"`up_to` must be a threshold in mm above 0. Received: {up_to}.")
+    if not 0 < as_number(up_to) < np.inf:
+        raise ValueError(f"`up_to` must be a threshold in mm above 0. Received: {up_to!r}.")
     good_for = 1 - _deciding(errors, by) / up_to
     return float(np.clip(np.nan_to_num(good_for, nan=0.0), 0, 1).mean())
 
 
 def _deciding(errors: np.ndarray, by: Reading) -> np.ndarray:
     """Return the errors that thresholds are on, one for each frame or joint."""
-    errors = np.asarray(errors, np.float64)
-    if errors.ndim != 2 or not errors.size:
-        raise ValueError(f"`errors` must have shape (frames, joints). Received: {errors.shape}.")
+    errors = as_array(errors)
+    if errors.dtype.kind not in "fiu" or errors.ndim != 2 or not errors.size:
+        raise ValueError(f"`errors` must have shape (frames, joints). Received: {errors.shape}, dtype {errors.dtype}.")
+    errors = errors.astype(np.float64, copy=False)
     if by == "worst_joint":
         return errors.max(axis=1)
     if by == "mean_joint":

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz
+from keras_handpose.cameras import CAMERAS, Camera, check_camera, uvd_to_xyz
+from keras_handpose.checks import as_array, check_path
 from keras_handpose.evaluation.predictions import read_image_paths, read_predictions
 from keras_handpose.evaluation.protocols import PROTOCOLS, protocol_for
 from keras_handpose.skeletons import SKELETONS, Skeleton
@@ -81,6 +82,7 @@ class GroundTruth:
             image_paths: The frames' files.
 
         Raises:
+            TypeError: The skeleton or the camera is none.
             ValueError: The joints do not fit the skeleton, or one is not known.
 
         Example:
@@ -88,7 +90,16 @@ class GroundTruth:
             >>> len(GroundTruth.of(np.ones((5, 14, 3)), skeleton=NYU14, camera=PROTOCOLS["nyu"].camera))
             5
         """
-        joints_xyz = np.asarray(joints_xyz, np.float64)
+        check_camera(camera)
+        if not isinstance(skeleton, Skeleton):
+            raise TypeError(f"`skeleton` must be a Skeleton. Received: {skeleton!r:.80}.")
+        joints_xyz = as_array(joints_xyz)
+        if joints_xyz.dtype.kind not in "fiu" or joints_xyz.ndim != 3:
+            raise ValueError(
+                f"`joints_xyz` must be numbers of shape (frames, {len(skeleton)}, 3) for {skeleton.name}. "
+                f"Received: {joints_xyz.shape}, dtype {joints_xyz.dtype}."
+            )
+        joints_xyz = joints_xyz.astype(np.float64, copy=False)
         frames = len(joints_xyz)
         return cls(
             joints_xyz=joints_xyz,
@@ -127,7 +138,7 @@ class GroundTruth:
             OSError: There is no such file.
             ValueError: It is damaged, does not fit the skeleton, or names no such subject.
         """
-        path = Path(path)
+        path = check_path(path)
         if path.suffix.lower() in STORE_SUFFIXES:
             if camera is not None or (axes, order, variable) != ("uvd", None, None):
                 raise ValueError(f"{path} is a crop store and knows its camera, axes and order. Give none of them.")

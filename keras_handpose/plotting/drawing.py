@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +23,37 @@ from keras_handpose.plotting.look import (
 )
 from keras_handpose.skeletons import Skeleton
 
-__all__ = ["brightness", "draw_corners", "draw_depth", "draw_skeleton", "draw_truth"]
+if TYPE_CHECKING:
+    from keras_handpose.estimator import Pose
+
+__all__ = ["brightness", "check_poses", "check_title", "draw_corners", "draw_depth", "draw_skeleton", "draw_truth"]
+
+
+def check_poses(poses: Sequence[Pose]) -> None:
+    """Refuse what is no sequence of poses.
+
+    Raises:
+        TypeError: It is something else, or there is something else in it.
+    """
+    if not isinstance(poses, Sequence):
+        raise TypeError(f"`poses` must be a list of Pose. Received: a {type(poses).__name__}. A single one is [pose].")
+    for pose in poses:
+        # The estimator stands on the same storey.
+        if not all(hasattr(pose, name) for name in ("found", "joints_xyz", "crop", "camera", "skeleton")):
+            raise TypeError(
+                f"A pose is what an estimator returns, a Pose. Received: a {type(pose).__name__}. The frame comes "
+                "before its pose; Pose.from_dict reads one from a file's values."
+            )
+
+
+def check_title(title: str | None) -> None:
+    """Refuse a title that is no text.
+
+    Raises:
+        TypeError: It is neither text nor None.
+    """
+    if not isinstance(title, str | None):
+        raise TypeError(f"`title` must be text. Received: {title!r:.80}.")
 
 
 def draw_depth(axes: Axes, depth: np.ndarray, near: float, far: float, *, pixel: float) -> None:

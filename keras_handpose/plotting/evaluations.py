@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from keras_handpose.cameras import xyz_to_uvd
-from keras_handpose.plotting.drawing import draw_depth, draw_skeleton, draw_truth
+from keras_handpose.checks import check_positive
+from keras_handpose.plotting.drawing import check_title, draw_depth, draw_skeleton, draw_truth
 from keras_handpose.plotting.look import FAINT, GRID, GROUND, INK, METHOD_COLOURS, STYLE
 from keras_handpose.preprocessing import check_depth
 
@@ -39,7 +40,8 @@ def plot_errors(evaluations: Sequence[Evaluation], *, up_to: float = 80.0, title
         A figure of its own, not managed by pyplot.
 
     Raises:
-        ValueError: There is no evaluation, or they are of different joints.
+        TypeError: Something is no evaluation, or the title no text.
+        ValueError: There is no evaluation, they are of different joints, or the threshold is not positive.
 
     See Also:
         `plot_overlays`, the hands themselves.
@@ -50,6 +52,9 @@ def plot_errors(evaluations: Sequence[Evaluation], *, up_to: float = 80.0, title
         >>> truth = GroundTruth.of(np.full((3, 14, 3), 700.0), skeleton=NYU14, camera=PROTOCOLS["nyu"].camera)
         >>> figure = plot_errors([evaluate(truth, truth.joints_xyz + 5, axes="xyz", name="shifted")])
     """
+    _check_evaluations(evaluations)
+    check_title(title)
+    check_positive(up_to, "up_to", "threshold in mm")
     if not evaluations or len({evaluation.joint_names for evaluation in evaluations}) > 1:
         raise ValueError(
             "`evaluations` must be one or more, of the same joints. Received: "
@@ -108,7 +113,8 @@ def plot_overlays(
         A figure of its own, not managed by pyplot.
 
     Raises:
-        TypeError, ValueError: Nothing is given, not as many frames as rows, or a frame is not one of the camera's.
+        TypeError, ValueError: Nothing is given, something is no evaluation, not as many frames as rows, there is no
+            such row, or a frame is not one of the camera's.
 
     Example:
         >>> from keras_handpose.evaluation import PROTOCOLS, GroundTruth, evaluate
@@ -118,12 +124,15 @@ def plot_overlays(
         >>> shifted = evaluate(truth, joints_xyz + 5, axes="xyz", name="shifted")
         >>> figure = plot_overlays([shifted], [np.full((480, 640), 900, np.uint16)], [2])
     """
+    _check_evaluations(evaluations)
     if not evaluations or not rows or not len(rows) == len(depths) == len(titles or rows):
         raise ValueError(
             "Some evaluations, and one depth frame (and title, if any) for each of some rows. "
             f"Received: {len(evaluations)} evaluations, {len(depths)} frames, {len(rows)} rows."
         )
     truth = evaluations[0].truth
+    if any(not isinstance(row, int | np.integer) or not 0 <= row < len(truth) for row in rows):
+        raise ValueError(f"`rows` must be whole numbers from 0 to {len(truth) - 1}. Received: {list(rows)}.")
     titles = titles or [f"frame {truth.numbers[row]}" for row in rows]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 * len(rows), 3.45 * len(evaluations) + 0.4), dpi=110, facecolor=GROUND)
@@ -139,6 +148,14 @@ def plot_overlays(
         figure.subplots_adjust(left=0.3 / (3.2 * len(rows)), right=0.99, wspace=0.04, hspace=0.16)
         figure.subplots_adjust(bottom=0.24 / figure.get_figheight(), top=1 - 0.55 / figure.get_figheight())
     return figure
+
+
+def _check_evaluations(evaluations: Sequence[Evaluation]) -> None:
+    if not isinstance(evaluations, Sequence):
+        raise TypeError(f"`evaluations` must be a list, one for each method. Received: a {type(evaluations).__name__}.")
+    for evaluation in evaluations:
+        if not all(hasattr(evaluation, name) for name in ("truth", "predicted_xyz", "joint_names")):
+            raise TypeError(f"An evaluation is what `evaluate` returns. Received: a {type(evaluation).__name__}.")
 
 
 def _label(evaluation: Evaluation) -> str:

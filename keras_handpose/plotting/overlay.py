@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from keras_handpose.cameras import Camera, xyz_to_uvd
-from keras_handpose.plotting.drawing import brightness
+from keras_handpose.cameras import Camera, check_camera, xyz_to_uvd
+from keras_handpose.checks import as_number
+from keras_handpose.plotting.drawing import brightness, check_poses
 from keras_handpose.plotting.look import DEPTH, FINGER_COLOURS, GROUND, INK, NO_DEPTH, NO_DEPTH_DOTS, PALM
 from keras_handpose.preprocessing import BACKGROUND, check_depth
 
@@ -67,7 +68,8 @@ def overlay_poses(
         The picture in RGB, shape ``(height, width, 3)``, uint8.
 
     Raises:
-        TypeError, ValueError: The frame is not a depth frame of the camera, or the width is not positive.
+        TypeError, ValueError: The frame is not a depth frame of the camera, something is no pose or no text, or the
+            width is not positive.
 
     See Also:
         `plot_pose`, a figure with the crop and the hand in space.
@@ -80,8 +82,13 @@ def overlay_poses(
         >>> overlay_poses(np.full((240, 320), 900, np.uint16), [nothing], text=["30 frames/s"], width=640).shape
         (480, 640, 3)
     """
-    if width is not None and (width != int(width) or width < 1):
-        raise ValueError(f"`width` must be a whole number of px, at least 1. Received: {width}.")
+    check_poses(poses)
+    if width is not None and not (as_number(width) >= 1 and as_number(width).is_integer()):
+        raise ValueError(f"`width` must be a whole number of px, at least 1. Received: {width!r}.")
+    if isinstance(text, str) or not isinstance(text, Sequence) or not all(isinstance(line, str) for line in text):
+        raise TypeError(f"`text` must be a list of lines. Received: {text!r:.80}.")
+    if camera is not None:
+        check_camera(camera)
     cameras = {camera} if camera is not None else {pose.camera for pose in poses}
     for seen_by in cameras or {None}:
         check_depth(depth, camera=seen_by)

@@ -15,7 +15,16 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from keras_handpose.cameras import uvd_to_xyz, xyz_to_uvd
-from keras_handpose.plotting.drawing import brightness, draw_corners, draw_depth, draw_skeleton, draw_truth
+from keras_handpose.checks import as_array
+from keras_handpose.plotting.drawing import (
+    brightness,
+    check_poses,
+    check_title,
+    draw_corners,
+    draw_depth,
+    draw_skeleton,
+    draw_truth,
+)
 from keras_handpose.plotting.look import DEPTH, FAINT, FINGER_COLOURS, GROUND, PALM, STYLE
 from keras_handpose.preprocessing import BACKGROUND, Crop, check_depth
 
@@ -67,8 +76,13 @@ def plot_poses(
     """Draw several poses, one below the other; see `plot_pose`.
 
     Raises:
+        TypeError: Something is no pose, or a title no text.
         ValueError: There is no pose, or the sequences do not have the same length.
     """
+    check_poses(poses)
+    for name, values in (("depths", depths), ("truths_xyz", truths_xyz), ("titles", titles)):
+        if values is not None and not hasattr(values, "__len__"):
+            raise TypeError(f"`{name}` must be a list, one for each pose. Received: a {type(values).__name__}.")
     count = len(poses)
     truths_xyz = [None] * count if truths_xyz is None else truths_xyz
     titles = [None] * count if titles is None else titles
@@ -91,8 +105,9 @@ def plot_poses(
 
 def _draw_row(row: SubFigure, depth: np.ndarray, pose: Pose, truth_xyz: np.ndarray | None, title: str | None) -> None:
     depth = check_depth(depth, depth_scale=pose.depth_scale, camera=pose.camera)
-    if truth_xyz is not None and np.shape(truth_xyz) != pose.joints_xyz.shape:
-        raise ValueError(f"`truth_xyz` must have shape {pose.joints_xyz.shape}. Received: {np.shape(truth_xyz)}.")
+    check_title(title)
+    if truth_xyz is not None:
+        truth_xyz = _as_truth(truth_xyz, pose.joints_xyz.shape)
     row.set_facecolor(GROUND)
     mirrored = ", mirrored" if pose.crop and pose.crop.mirrored else ""
     title = title or f"{pose.camera.name}, {pose.hand} hand"
@@ -104,6 +119,16 @@ def _draw_row(row: SubFigure, depth: np.ndarray, pose: Pose, truth_xyz: np.ndarr
     if pose.found:
         row.text(0.714, 0.945, "in space, mm", size=10, va="center", color=FAINT)
         _draw_space(row.add_axes((0.70, -0.01, 0.29, 0.95), projection="3d", computed_zorder=False), pose, truth_xyz)
+
+
+def _as_truth(truth_xyz: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    truth_xyz = as_array(truth_xyz)
+    if truth_xyz.shape != shape or truth_xyz.dtype.kind not in "fiu" or np.isnan(truth_xyz).all():
+        raise ValueError(
+            f"`truth_xyz` must have shape {shape}, numbers of which some are known. "
+            f"Received: {truth_xyz.shape}, dtype {truth_xyz.dtype}."
+        )
+    return truth_xyz
 
 
 def _shortened(title: str) -> str:

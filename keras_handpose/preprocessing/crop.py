@@ -21,13 +21,14 @@ A mirrored crop has its columns in the opposite order, and its unit cube has x i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from keras_handpose.cameras import Camera, uvd_to_xyz, xyz_to_uvd
-from keras_handpose.preprocessing.cube import HandCube
+from keras_handpose.cameras import Camera, check_camera, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.preprocessing.cube import HandCube, as_points
 from keras_handpose.preprocessing.frames import check_depth
 
 __all__ = ["BACKGROUND", "BEHIND", "COARSE", "CORE", "Crop", "crop_hand", "refine_centre"]
@@ -82,7 +83,7 @@ class Crop:
         See Also:
             `xyz_to_unit`, the inverse; `HandCube.unit_to_xyz`, which knows no mirroring.
         """
-        return self.cube.unit_to_xyz(self._mirror(np.asarray(joints_unit)))
+        return self.cube.unit_to_xyz(self._mirror(as_points(joints_unit)))
 
     def uv_to_crop(self, points_uv: np.ndarray) -> np.ndarray:
         """Bring pixels of the frame to pixels (column, row) of the image, shape ``(..., 2)``.
@@ -148,13 +149,18 @@ def crop_hand(
         >>> crop.image.shape, float(crop.image[64, 64])
         ((128, 128), 0.20000000298023224)
     """
-    depth = check_depth(depth, camera=camera)
+    depth = check_depth(depth, camera=check_camera(camera))
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if not isinstance(size, int | np.integer) or size < 1:
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
         raise ValueError(f"`size` must be a whole number of px, at least 1. Received: {size!r}.")
     x, y, z = hand_cube.centre_xyz
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     window = left, top, width, height = cube_window(camera, u, v, z, hand_cube.size)
+    if not all(map(math.isfinite, window)):
+        raise ValueError(
+            "A hand's centre is three finite numbers x, y, z in mm, neither so near nor so far aside that "
+            f"its cube has no place among the pixels. Received: {hand_cube.centre_xyz}."
+        )
     image = _sample(depth, window, z, hand_cube.size, size)
     if mirror:
         image = cv2.flip(image, 1)
@@ -209,9 +215,9 @@ def refine_centre(
         >>> refine_centre(frame, CAMERAS["msra15"], (30, 30, 420)).round(-1).tolist()
         [0.0, 0.0, 400.0]
     """
-    depth = check_depth(depth, camera=camera)
+    depth = check_depth(depth, camera=check_camera(camera))
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if not isinstance(steps, int | np.integer) or steps < 0:
+    if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or steps < 0:
         raise ValueError(f"`steps` must be a whole number, at least 0. Received: {steps!r}.")
     centre_uvd = xyz_to_uvd(hand_cube.centre_xyz, camera).tolist()
     return uvd_to_xyz(centre_of_mass(depth, camera, *centre_uvd, hand_cube.size, steps), camera)
@@ -253,8 +259,8 @@ def _sample(
     columns, columns_seen = _pixels(left, width, size, depth.shape[1])
     sampled = depth.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")
 
-    z, per_mm = np.float32(z), np.float32(2 / cube)
     with np.errstate(invalid="ignore", over="ignore"):  # Missing depth may be NaN or infinite.
+        z, per_mm = np.float32(z), np.float32(2 / cube)
         image = np.subtract(sampled, z, dtype=np.float32)
         image *= per_mm
         inside = image > max(np.float32(-1), -z * per_mm)

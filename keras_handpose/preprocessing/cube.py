@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["HandCube"]
+from keras_handpose.checks import as_array, as_number
+
+__all__ = ["HandCube", "as_points"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +35,18 @@ class HandCube:
     size: float
 
     def __post_init__(self) -> None:
-        centre = np.asarray(self.centre_xyz)
+        centre = as_array(self.centre_xyz)
         x, y, z = centre.tolist() if centre.shape == (3,) and centre.dtype.kind in "iuf" else (math.nan,) * 3
         if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z) and z > 0):
             raise ValueError(
                 "A hand's centre is three finite numbers x, y, z in mm with z > 0 (in front of the camera). "
                 f"Received: {self.centre_xyz!r}. Where no hand was found there is nothing to crop."
             )
-        if not (math.isfinite(self.size) and self.size > 0):
+        size = as_number(self.size)
+        if not 0 < size < math.inf:
             raise ValueError(f"A cube's edge must be a positive number of mm. Received: {self.size!r}.")
         object.__setattr__(self, "centre_xyz", (float(x), float(y), float(z)))
-        object.__setattr__(self, "size", float(self.size))
+        object.__setattr__(self, "size", size)
 
     def xyz_to_unit(self, joints_xyz: np.ndarray) -> np.ndarray:
         """Bring points from camera space to the unit cube.
@@ -57,7 +60,7 @@ class HandCube:
         See Also:
             `unit_to_xyz`, the inverse.
         """
-        points = _as_points(joints_xyz)
+        points = as_points(joints_xyz)
         return ((points - self.centre_xyz) / (self.size / 2)).astype(points.dtype, copy=False)
 
     def unit_to_xyz(self, joints_unit: np.ndarray) -> np.ndarray:
@@ -72,12 +75,17 @@ class HandCube:
         See Also:
             `xyz_to_unit`, the inverse.
         """
-        points = _as_points(joints_unit)
+        points = as_points(joints_unit)
         return (points * (self.size / 2) + self.centre_xyz).astype(points.dtype, copy=False)
 
 
-def _as_points(values: np.ndarray) -> np.ndarray:
-    points = np.asarray(values)
+def as_points(values: np.ndarray) -> np.ndarray:
+    """Return points as floats.
+
+    Raises:
+        ValueError: They are not numbers of shape ``(..., 3)``.
+    """
+    points = as_array(values)
     if points.dtype.kind not in "fiu" or points.ndim < 1 or points.shape[-1] != 3:
         raise ValueError(f"Points are numbers of shape (..., 3). Received: shape {points.shape}, dtype {points.dtype}.")
     return points if points.dtype.kind == "f" else points.astype(np.float64)

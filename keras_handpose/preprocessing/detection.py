@@ -14,25 +14,25 @@ The sample of a ring of radius ``r`` in direction ``a`` is the pixel ``floor(u +
 filled and counts 0.75 as occupied. Detection takes three steps of fixed size, all comparisons, sums and gathers:
 
 1. Evidence from 8 directions at the pixels in the middle of 20 x 27 cells of the frame. Of those with enough of it and
-   ``d > cube / 2``, the one with the largest ``evidence - d / (0.6 cube)``: the closest, unless something a little
-   farther looks much more like a hand.
+   ``cube / 2 < d < FARTHEST``, the one with the largest ``evidence - d / (0.6 cube)``: the closest, unless something a
+   little farther looks much more like a hand.
 2. The steps of `refine_centre` from there.
 3. Evidence from 32 directions at the refined centre: the score.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from keras_handpose.cameras import Camera, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.cameras import Camera, check_camera, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.checks import as_number, check_positive
 from keras_handpose.preprocessing.crop import centre_of_mass, cube_window
 from keras_handpose.preprocessing.cube import HandCube
-from keras_handpose.preprocessing.frames import check_depth
+from keras_handpose.preprocessing.frames import FARTHEST, check_depth
 
 __all__ = [
     "COARSE_DIRECTIONS",
@@ -163,9 +163,9 @@ def track_hand(
 
 
 def _checked(depth: np.ndarray, camera: Camera, cube: float, min_score: float) -> np.ndarray:
-    if not (math.isfinite(cube) and cube > 0):
-        raise ValueError(f"`cube` must be a positive edge in mm. Received: {cube!r}.")
-    if not 0 < min_score <= 1:
+    check_positive(cube, "cube", "edge in mm")
+    check_camera(camera)
+    if not 0 < as_number(min_score) <= 1:
         raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
     return check_depth(depth, camera=camera)
 
@@ -175,6 +175,8 @@ def _judged(
 ) -> Detection:
     """Refine a point to a centre, and ask for the evidence there."""
     centre_uvd = centre_of_mass(depth, camera, *start_uvd.tolist(), cube, steps)
+    if centre_uvd[2] >= FARTHEST:
+        return Detection(found=False, centre_xyz=np.full(3, np.nan), score=0.0)
     score = _evidence(depth, camera, np.float32(centre_uvd)[:, None], cube, DENSE_DIRECTIONS).item()
     found = score >= min_score
     centre_xyz = uvd_to_xyz(centre_uvd, camera) if found else np.full(3, np.nan)
@@ -187,11 +189,11 @@ def _grid_points(depth: np.ndarray, camera: Camera, cube: float, around: np.ndar
     They are the pixels in the middle of a grid's cells, over the frame or the window of a cube, that may be a hand's.
     """
     (rows, columns), left, top, width, height = GRID, 0.0, 0.0, camera.width, camera.height
-    near, far = cube / 2, math.inf
+    near, far = cube / 2, FARTHEST
     if around is not None:
         u, v, z = xyz_to_uvd(HandCube(centre_xyz=around, size=cube).centre_xyz, camera).tolist()
         (rows, columns), (left, top, width, height) = _LOCAL_GRID, cube_window(camera, u, v, z, cube)
-        near, far = max(near, z - cube / 2), z + cube / 2
+        near, far = max(near, z - cube / 2), min(far, z + cube / 2)
     v, u = _middles(top, height, rows, camera.height), _middles(left, width, columns, camera.width)
     d = depth.take(v, axis=0).take(u, axis=1)
     points_uvd = np.empty((3, *d.shape), np.float32)

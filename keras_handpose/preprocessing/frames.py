@@ -6,18 +6,38 @@ values mean "no depth". Nothing in this package writes into a frame that it was 
 
 from __future__ import annotations
 
-import math
 import os
 import re
+import tokenize
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from keras_handpose.cameras import Camera
+from keras_handpose.cameras import Camera, check_camera
+from keras_handpose.checks import as_array, check_path, check_positive
 
-__all__ = ["FRAME_FORMATS", "POSE_PICTURE", "check_depth", "list_depth_files", "read_depth"]
+__all__ = [
+    "FARTHEST",
+    "FRAME_FORMATS",
+    "LONGEST",
+    "NEAREST",
+    "POSE_PICTURE",
+    "check_depth",
+    "check_scale",
+    "list_depth_files",
+    "read_depth",
+    "warn_of_unit",
+]
+
+NEAREST, FARTHEST = 20.0, 100_000.0
+"""Depths in mm that no depth camera measures of a hand, nearer than the first and farther than the second. So far away
+are marks for missing depth, such as the largest float, and frames in another unit."""
+
+LONGEST = 32_766
+"""Most pixels of a frame's side."""
 
 POSE_PICTURE = ".pose.png"
 """How the names of pictures of poses end, which may lie beside the frames."""
@@ -33,7 +53,8 @@ def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera |
     """Check a depth frame and bring it to mm.
 
     Args:
-        depth: Frame of shape ``(height, width)``, integers of 16 bits or more, or floats.
+        depth: Frame of shape ``(height, width)``, integers of 16 bits or more, or floats. What a masked array masks has
+            no depth.
         depth_scale: Millimetres in one unit of the frame (0.125 for an SR305, 1000 for metres).
         camera: The camera that took it; its frame size must be the frame's.
 
@@ -41,17 +62,22 @@ def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera |
         The frame in mm, uint16 or float32, C-contiguous; the given array itself where it is all that already.
 
     Raises:
-        TypeError: The frame does not hold numbers of 16 bits or more.
-        ValueError: The frame is not 2-D, is empty or does not have the camera's size, or the scale is not positive.
+        TypeError: The frame does not hold numbers of 16 bits or more, or the camera is none.
+        ValueError: The frame is not 2-D, is empty, has a side of more than 32,766 px or not the camera's size, or the
+            scale is not positive.
+
+    See Also:
+        `warn_of_unit`, which tells a frame in another unit.
 
     Example:
         >>> check_depth(np.array([[4000, 0]], np.uint16), depth_scale=0.125).tolist()
         [[500.0, 0.0]]
     """
-    depth = np.asarray(depth)
+    given = depth
+    depth = given.filled(0) if isinstance(given, np.ma.MaskedArray) else as_array(given)
     if depth.dtype.kind not in "iuf" or depth.dtype.itemsize < 2:
         raise TypeError(
-            f"A depth frame holds 16-bit integers or floats. Received: dtype {depth.dtype}, shape {depth.shape}. "
+            f"A depth frame holds 16-bit integers or floats. Received: {_said(given, depth)}. "
             "A picture of 8 bits a pixel is a colour or grey image: read the depth stream, or a 16-bit file."
         )
     if depth.ndim != 2:
@@ -60,21 +86,75 @@ def check_depth(depth: np.ndarray, *, depth_scale: float = 1.0, camera: Camera |
             "Pass one frame without a channel axis; RGB images are not depth."
         )
     if depth.size == 0:
-        raise ValueError(f"The depth frame is empty. Received: shape {depth.shape}.")
-    if camera is not None and depth.shape != camera.shape:
+        raise ValueError(f"The depth frame is empty. Received: shape {depth.shape}. Pass a frame that has pixels.")
+    if max(depth.shape) > LONGEST:
+        raise ValueError(
+            f"A depth frame has at most {LONGEST:,} px a side, as OpenCV does. Received: shape {depth.shape}. "
+            "Pass a part of it, with `Camera.window` for its camera."
+        )
+    if camera is not None and depth.shape != check_camera(camera).shape:
         raise ValueError(
             f"The frame does not have the size of camera {camera.name!r}, {camera.width} x {camera.height}. "
             f"Received: {depth.shape[1]} x {depth.shape[0]}. "
             "Pass the camera that took it; `Camera.window` gives the camera of a part of a frame."
         )
-    if not (math.isfinite(depth_scale) and depth_scale > 0):
-        raise ValueError(f"`depth_scale` must be a positive number of mm in one unit. Received: {depth_scale}.")
+    depth_scale = check_scale(depth_scale)
     if depth_scale == 1.0 and depth.dtype in (np.uint16, np.float32):
         return np.ascontiguousarray(depth)
-    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite: no depth.
+    with np.errstate(over="ignore", invalid="ignore"):  # What float32 cannot hold is infinite or NaN: no depth.
         return np.multiply(depth, depth_scale, dtype=np.float64 if depth.dtype.itemsize > 4 else np.float32).astype(
             np.float32, copy=False
         )
+
+
+def check_scale(depth_scale: float) -> float:
+    """Return the mm in one unit of a frame as a float.
+
+    Raises:
+        ValueError: It is not a positive number.
+    """
+    return check_positive(depth_scale, "depth_scale", "number of mm in one unit")
+
+
+def warn_of_unit(depth: np.ndarray) -> None:
+    """Warn where all depth of a frame without a hand is nearer or farther than any that a hand is looked for in.
+
+    Such frames are mostly in metres and are taken for mm, or the other way round. Other wrong units cannot be told
+    from a hand far away or close by.
+
+    Args:
+        depth: Frame in mm as `check_depth` returns it.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as said:
+        ...     warnings.simplefilter("always")
+        ...     warn_of_unit(np.full((240, 320), 0.4, np.float32))
+        >>> str(said[0].message)[:43]
+        'All depth in this frame is nearer than 20 m'
+    """
+    for part in (depth[::16, ::16], depth):  # A few pixels of a usual frame say that all is well.
+        valid = part[(part > 0) & np.isfinite(part)]
+        if valid.size and valid.max() >= NEAREST and valid.min() <= FARTHEST:
+            return
+    if not valid.size:
+        return
+    if valid.max() < NEAREST:
+        said = f"nearer than {NEAREST:g} mm ({valid.max():.3g} mm at most): metres are depth_scale=1000"
+    elif valid.min() > FARTHEST:
+        said = f"farther than {FARTHEST / 1000:g} m ({valid.min() / 1000:.3g} m at least): mm are depth_scale=1"
+    else:
+        return
+    warnings.warn(f"All depth in this frame is {said}. No hand is looked for there.", UserWarning, stacklevel=2)
+
+
+def _said(given: object, depth: np.ndarray) -> str:
+    if depth.dtype != object or isinstance(given, np.ndarray):
+        return f"dtype {depth.dtype}, shape {depth.shape}"
+    parts = (
+        f" of {', '.join(sorted({type(part).__name__ for part in given}))}" if isinstance(given, tuple | list) else ""
+    )
+    return f"dtype object, from a {type(given).__name__}{parts}"
 
 
 def _from_depth16(path: Path) -> np.ndarray:
@@ -102,7 +182,7 @@ def _from_npy(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, EOFError, OSError, MemoryError, tokenize.TokenError) as error:
         raise ValueError(f"{path} is not a NumPy array file of plain numbers: {error}") from error
 
 
@@ -127,7 +207,7 @@ def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        TypeError: The file does not hold numbers of 16 bits or more.
+        TypeError: The file does not hold numbers of 16 bits or more, or the path is no path.
         ValueError: The format is unknown, or the file is not a depth frame in that format.
 
     See Also:
@@ -141,7 +221,7 @@ def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
         (2, 3)
     """
     _check_format(format)
-    path = Path(path)
+    path = check_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no depth file {str(path)!r}.")
     frame = FRAME_FORMATS[format](path)
@@ -169,7 +249,7 @@ def list_depth_files(folder: str | os.PathLike, *, format: str = "depth16") -> l
         ['a9.png', 'a10.png']
     """
     _check_format(format)
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
     patterns = _PATTERNS[format]
@@ -187,7 +267,7 @@ def _numbered(path: Path) -> tuple[list[str | int], str]:
 
 
 def _check_format(format: str) -> None:
-    if format not in FRAME_FORMATS:
+    if not isinstance(format, str) or format not in FRAME_FORMATS:
         raise ValueError(f"`format` must be one of {', '.join(map(repr, FRAME_FORMATS))}. Received: {format!r}.")
 
 
@@ -199,7 +279,9 @@ def _read_image(path: Path) -> np.ndarray:
     except cv2.error:  # The header announces a picture larger than OpenCV reads.
         image = None
     if image is None:
-        raise ValueError(f"{path} is not an image that OpenCV can read, or it is damaged.")
+        raise ValueError(
+            f"{path} is not an image that OpenCV can read, or it is damaged. Received: {encoded.size:,} bytes."
+        )
     return image
 
 

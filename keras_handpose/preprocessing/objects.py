@@ -22,7 +22,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from keras_handpose.cameras import Camera
+from keras_handpose.cameras import Camera, check_camera
+from keras_handpose.checks import check_positive
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import check_depth
 
@@ -75,7 +76,7 @@ def remove_object(
         >>> int(rest[120, 160]), int(rest[120, 100])
         (0, 700)
     """
-    depth = check_depth(depth, camera=camera)
+    depth = check_depth(depth, camera=check_camera(camera))
     surface = _grow(depth, camera, centre_xyz, reach, step)
     taken = cv2.dilate(surface.taken, _EDGE)
     if cover:
@@ -108,8 +109,12 @@ def object_area(
         >>> round(object_area(frame, CAMERAS["msra15"], (0, 0, 400)), -3)
         10000.0
     """
-    surface = _grow(check_depth(depth, camera=camera), camera, centre_xyz, reach, step)
-    return float((surface.d[surface.taken > 0] ** 2).sum()) * surface.stride**2 / (camera.fx * camera.fy)
+    surface = _grow(check_depth(depth, camera=check_camera(camera)), camera, centre_xyz, reach, step)
+    return (
+        float((surface.d[surface.taken > 0].astype(np.float64) ** 2).sum())
+        * surface.stride**2
+        / (camera.fx * camera.fy)
+    )
 
 
 class _Surface(NamedTuple):
@@ -124,20 +129,19 @@ class _Surface(NamedTuple):
 def _grow(depth: np.ndarray, camera: Camera, centre_xyz: np.ndarray, reach: float, step: float) -> _Surface:
     """Grow the surface around a centre, as this module describes it."""
     for name, length in (("reach", reach), ("step", step)):
-        if not length > 0:
-            raise ValueError(f"`{name}` must be a positive number of mm. Received: {name}={length}.")
+        check_positive(length, name, "number of mm")
     x, y, z = HandCube(centre_xyz=centre_xyz, size=reach).centre_xyz
     stride = max(1, min(int(PITCH * min(camera.fx, camera.fy) / z), *depth.shape))
     rows, columns = (np.minimum(np.arange(0, n, stride) + stride // 2, n - 1) for n in depth.shape)
     d = depth.take(rows, axis=0).take(columns, axis=1).astype(np.float32, copy=False)
     across, down = np.float32((columns - camera.cx) / camera.fx), np.float32((rows - camera.cy) / camera.fy)[:, None]
-    x, y, z = np.float32([x, y, z])
     with np.errstate(invalid="ignore", over="ignore"):  # Missing depth may be NaN or infinite.
+        x, y, z = np.float32([x, y, z])
         away = np.square(d * across - x)
         away += np.square(d * down - y)
         away += np.square(d - z)
         near = (d > COVERED) & (away < np.float32(reach**2))
-    in_plane = np.sqrt(np.square(across * z - x) + np.square(down * z - y))
+        in_plane = np.sqrt(np.square(across * z - x) + np.square(down * z - y))
 
     channels = cv2.merge([np.where(near, d, 0), np.maximum(in_plane, np.float32(CORE)), np.zeros_like(in_plane)])
     back = BACK * float(z) * stride / min(camera.fx, camera.fy)
