@@ -29,6 +29,8 @@ from keras_handpose.layers import UnitToCamera as UnitToCamera
 from keras_handpose.models import ResidualAttentionRegressor as ResidualAttentionRegressor
 from keras_handpose.models import hand_pose_pipeline as hand_pose_pipeline
 from keras_handpose.models import weights as weights
+from keras_handpose.models.metrics import JointLoss as JointLoss
+from keras_handpose.models.metrics import MeanJointErrorMM as MeanJointErrorMM
 from keras_handpose.plotting import plot_errors as plot_errors
 from keras_handpose.plotting import plot_overlays as plot_overlays
 from keras_handpose.plotting import plot_pose as plot_pose
@@ -37,7 +39,9 @@ from keras_handpose.preprocessing import Crop as Crop
 from keras_handpose.preprocessing import Detection as Detection
 from keras_handpose.preprocessing import HandCube as HandCube
 from keras_handpose.preprocessing import crop_hand as crop_hand
+from keras_handpose.preprocessing import decode_predictions as decode_predictions
 from keras_handpose.preprocessing import detect_hand as detect_hand
+from keras_handpose.preprocessing import preprocess_input as preprocess_input
 from keras_handpose.preprocessing import read_depth as read_depth
 from keras_handpose.preprocessing import refine_centre as refine_centre
 from keras_handpose.skeletons import HAND56 as HAND56

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["as_array", "as_number", "check_path", "check_positive"]
+__all__ = ["are_whole", "as_array", "as_number", "check_path", "check_positive"]
+
+
+def are_whole(*values: object) -> bool:
+    """Return whether all values are whole numbers, NumPy's included.
+
+    Example:
+        >>> are_whole(3, np.int64(0)), are_whole(3.0), are_whole(True)
+        (True, False, False)
+    """
+    return all(isinstance(value, Integral) and not isinstance(value, bool) for value in values)
 
 
 def as_array(values: object) -> np.ndarray:
@@ -52,11 +62,11 @@ def check_positive(value: object, name: str, meaning: str) -> float:
         >>> check_positive("30", "rate", "number of frames per second")
         Traceback (most recent call last):
         ...
-        ValueError: `rate` must be a positive number of frames per second. Received: '30'.
+        ValueError: `rate` must be a positive number of frames per second. Received: rate='30'.
     """
     number = as_number(value)
     if not 0 < number < math.inf:
-        raise ValueError(f"`{name}` must be a positive {meaning}. Received: {value!r}.")
+        raise ValueError(f"`{name}` must be a positive {meaning}. Received: {name}={value!r}.")
     return number
 
 

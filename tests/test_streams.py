@@ -161,7 +161,7 @@ def test_a_call_with_the_last_pose_follows_the_hand():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"latency_budget": 0}, "`latency_budget` must be a positive time in seconds. Received: 0"),
+        ({"latency_budget": 0}, "`latency_budget` must be a positive time in seconds. Received: latency_budget=0"),
         ({"newest": True, "timestamps": [0.0]}, "would not fit their `timestamps`"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_handpose.checks import are_whole
 from keras_handpose.layers.residual_unit import ResidualUnit
 
 __all__ = ["AttentionModule"]
@@ -33,7 +34,12 @@ class AttentionModule(keras.layers.Layer):
         return_mask: Whether to return ``(features, mask)`` instead of the features.
 
     Raises:
-        ValueError: A count is too small, or the input too small for `poolings`.
+        ValueError: A count is too small, or the input too small for `poolings`; or a mask is asked for where there is
+            none.
+
+    Note:
+        Keras takes no second call with more outputs into a functional model. So the masks of a model that is there
+        already are had by ``module(keras.Model(model.input, module.input)(crops), return_mask=True)``.
 
     Example:
         >>> module = AttentionModule(8, poolings=2)
@@ -57,30 +63,31 @@ class AttentionModule(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if p < 0 or min(t, r, poolings) < 1:
+        if not are_whole(filters, p, t, r, poolings) or p < 0 or min(filters, t, r, poolings) < 1:
             raise ValueError(
-                "`t`, `r` and `poolings` must be at least 1 and `p` at least 0. "
-                f"Received: p={p}, t={t}, r={r}, poolings={poolings}. For a trunk without a mask pass attention=False."
+                "`filters`, `p`, `t`, `r` and `poolings` must be whole numbers of at least 1, `p` also 0. "
+                f"Received: filters={filters!r}, p={p!r}, t={t!r}, r={r!r}, poolings={poolings!r}. "
+                "For a trunk without a mask pass attention=False."
             )
-        self.filters = filters
-        self.p = p
-        self.t = t
-        self.r = r
-        self.poolings = poolings
+        self.filters = int(filters)
+        self.p = int(p)
+        self.t = int(t)
+        self.r = int(r)
+        self.poolings = int(poolings)
         self.bottleneck = bottleneck
         self.preactivation = preactivation
         self.attention = attention
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-        self.head = self._units(p, "head")
-        self.trunk = self._units(t, "trunk")
+        self.head = self._units(self.p, "head")
+        self.trunk = self._units(self.t, "trunk")
         if attention:
             self.pool = keras.layers.MaxPooling2D(
                 2, padding="same", data_format="channels_last", dtype=self.dtype_policy
             )
-            self.down = [self._units(r, f"down{level}") for level in range(1, poolings + 1)]
-            self.skip = [self._units(1, f"skip{level}") for level in range(1, poolings)]
-            self.up = [self._units(r, f"up{level}") for level in range(1, poolings + 1)]
+            self.down = [self._units(self.r, f"down{level}") for level in range(1, self.poolings + 1)]
+            self.skip = [self._units(1, f"skip{level}") for level in range(1, self.poolings)]
+            self.up = [self._units(self.r, f"up{level}") for level in range(1, self.poolings + 1)]
             self.mask_norms = [self._norm(f"mask_norm{i}") for i in ((1, 2) if preactivation else (1,))]
             self.mask_hidden = self._conv("mask_hidden", use_bias=False)
             self.mask_logits = self._conv("mask_logits", use_bias=True)
@@ -108,15 +115,18 @@ class AttentionModule(keras.layers.Layer):
             layer.build(trunk_shape)
 
     def call(self, inputs, training=None, return_mask=False):
+        self._require_mask(return_mask)
         x = _chain(self.head, inputs, training)
         trunk = _chain(self.trunk, x, training)
         if not self.attention:
-            if return_mask:
-                raise ValueError("A module with attention=False has no mask. Received: return_mask=True.")
             return trunk
         mask = self._mask(x, training)
         features = trunk * (1.0 + mask)
         return (features, mask) if return_mask else features
+
+    def _require_mask(self, return_mask):
+        if return_mask and not self.attention:
+            raise ValueError("A module with attention=False has no mask. Received: return_mask=True.")
 
     def _mask(self, x, training):
         details = [x]
@@ -134,6 +144,7 @@ class AttentionModule(keras.layers.Layer):
         return ops.sigmoid(self.mask_logits(x))
 
     def compute_output_spec(self, inputs, training=None, return_mask=False):
+        self._require_mask(return_mask)
         features = keras.KerasTensor((*inputs.shape[:-1], self.filters), dtype=self.compute_dtype)
         return (features, keras.KerasTensor(features.shape, dtype=features.dtype)) if return_mask else features
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_handpose.checks import are_whole, check_positive
 from keras_handpose.layers.sampling import FAR, at_crossings, cut_off, lens, within
 from keras_handpose.preprocessing.crop import BACKGROUND
 
@@ -48,12 +49,10 @@ class HandCrop(keras.layers.Layer):
 
     def __init__(self, cube, *, size=128, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not 0 < cube < np.inf:
-            raise ValueError(f"`cube` must be a positive edge in mm. Received: cube={cube}.")
-        if not isinstance(size, int) or size < 1:
+        if not are_whole(size) or size < 1:
             raise ValueError(f"`size` must be a whole number of px, at least 1. Received: size={size!r}.")
-        self.cube = cube
-        self.size = size
+        self.cube = check_positive(cube, "cube", "edge in mm")
+        self.size = int(size)
 
     def call(self, depth, camera, centre_xyz, mirror=None):
         depth = ops.cast(depth, "float32")

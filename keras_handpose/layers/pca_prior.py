@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_handpose.checks import are_whole
+
 __all__ = ["PCAPrior"]
 
 
@@ -26,7 +28,7 @@ class PCAPrior(keras.layers.Layer):
         Code ``(..., components)`` to joints ``(..., joints, 3)``, unit cube.
 
     Raises:
-        ValueError: `components` is not between 1 and ``3 * joints``.
+        ValueError: `joints` or `components` is not a whole number, or `components` not between 1 and ``3 * joints``.
 
     Example:
         >>> poses = np.random.default_rng(0).normal(size=(100, 21, 3))
@@ -38,12 +40,13 @@ class PCAPrior(keras.layers.Layer):
 
     def __init__(self, joints, components, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not 1 <= components <= 3 * joints:
+        if not are_whole(joints, components) or not 1 <= components <= 3 * joints:
             raise ValueError(
-                f"`components` must be between 1 and 3 * joints. Received: components={components}, joints={joints}."
+                "`joints` and `components` must be whole numbers, `components` between 1 and 3 * joints. "
+                f"Received: components={components!r}, joints={joints!r}."
             )
-        self.joints = joints
-        self.components = components
+        self.joints = int(joints)
+        self.components = int(components)
 
     def build(self, input_shape=None):
         if input_shape is not None and input_shape[-1] != self.components:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from keras_handpose.checks import are_whole
+
 __all__ = ["ResidualUnit"]
 
 
@@ -29,7 +31,8 @@ class ResidualUnit(keras.layers.Layer):
         ``(batch, height, width, channels)`` to ``(batch, ceil(height / strides), ceil(width / strides), filters)``.
 
     Raises:
-        ValueError: `filters` or `strides` is not a positive integer, or too small for a bottleneck.
+        ValueError: `filters` or `strides` is not a positive integer, or too small for a bottleneck; or the features do
+            not have such a shape.
 
     Example:
         >>> unit = ResidualUnit(16, strides=2)
@@ -40,11 +43,12 @@ class ResidualUnit(keras.layers.Layer):
     def __init__(self, filters, *, strides=1, bottleneck=False, preactivation=True, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         narrowest = 4 if bottleneck else 1
-        if filters < narrowest or strides < 1:
+        if not are_whole(filters, strides) or filters < narrowest or strides < 1:
             raise ValueError(
-                f"`filters` must be at least {narrowest} and `strides` at least 1. "
-                f"Received: filters={filters}, strides={strides}, bottleneck={bottleneck}."
+                f"`filters` must be a whole number, at least {narrowest}, and `strides` one of at least 1. "
+                f"Received: filters={filters!r}, strides={strides!r}, bottleneck={bottleneck}."
             )
+        filters, strides = int(filters), int(strides)
         self.filters = filters
         self.strides = strides
         self.bottleneck = bottleneck
@@ -60,6 +64,11 @@ class ResidualUnit(keras.layers.Layer):
         self.projection_norm = None
 
     def build(self, input_shape):
+        if len(input_shape) != 4 or input_shape[-1] is None:
+            raise ValueError(
+                "Features must have shape (batch, height, width, channels), with a known number of channels. "
+                f"Received: input_shape={tuple(input_shape)}."
+            )
         if self.strides != 1 or input_shape[-1] != self.filters:
             self.projection = self._conv(self.filters, 1, self.strides, name="projection")
             self.projection.build(input_shape)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_handpose.checks import check_positive
+
 __all__ = ["UnitToCamera"]
 
 
@@ -44,9 +46,7 @@ class UnitToCamera(keras.layers.Layer):
 
     def __init__(self, cube, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not 0 < cube < np.inf:
-            raise ValueError(f"`cube` must be a positive edge in mm. Received: cube={cube}.")
-        self.cube = cube
+        self.cube = check_positive(cube, "cube", "edge in mm")
 
     def call(self, joints_unit, centre_xyz, mirror, camera):
         mirror = ops.reshape(ops.cast(mirror, "float32"), (-1, 1, 1))

@@ -5,8 +5,12 @@ Where the crops' cubes differ, a target carries its own as a fourth coordinate: 
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import ops
+
+from keras_handpose.checks import as_number
 
 __all__ = ["JointLoss", "MeanJointErrorMM"]
 
@@ -20,7 +24,13 @@ class JointLoss(keras.losses.Loss):
 
     Shape:
         Targets ``(batch, joints, 3)``, or ``(batch, joints, 4)`` with a last coordinate that is passed over;
-        predictions ``(batch, joints, 3)``.
+        predictions ``(batch, joints, 3)``. Sample weights ``(batch,)`` or ``(batch, joints)``.
+
+    Raises:
+        ValueError: `huber_delta` is not positive, or the joints do not have these shapes.
+
+    See Also:
+        `MeanJointErrorMM`, which says the same in mm.
 
     Example:
         >>> float(JointLoss()(ops.zeros((2, 21, 4)), ops.ones((2, 21, 3))))
@@ -29,9 +39,22 @@ class JointLoss(keras.losses.Loss):
 
     def __init__(self, huber_delta=None, *, name="joint_loss", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.huber_delta = huber_delta
+        if huber_delta is not None and not 0 < as_number(huber_delta) < math.inf:
+            raise ValueError(
+                f"`huber_delta` must be a positive distance in the unit cube, or None. Received: {huber_delta!r}."
+            )
+        self.huber_delta = None if huber_delta is None else float(huber_delta)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight, self.dtype)
+            if len(sample_weight.shape) == 1:
+                # Keras would set the crops' weights against the joints.
+                sample_weight = ops.expand_dims(sample_weight, axis=-1)
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true, y_pred):
+        _check(y_true, y_pred, coordinates=(3, 4))
         if self.huber_delta is None:
             return keras.losses.mean_squared_error(y_true[..., :3], y_pred)
         return keras.losses.huber(y_true[..., :3], y_pred, delta=self.huber_delta)
@@ -44,11 +67,18 @@ class JointLoss(keras.losses.Loss):
 class MeanJointErrorMM(keras.metrics.Mean):
     """Mean distance of predicted from true joints in mm (Eq. 3 of the paper).
 
+    In ``model.compile(optimizer, JointLoss(), metrics=[MeanJointErrorMM(cube=250.0)])`` it lets `fit` show
+    millimetres. It computes in float32 under any dtype policy.
+
     Args:
         cube: Edge in mm of the cube that both are relative to; None where every target carries its own.
 
     Shape:
         As for `JointLoss`; the target's fourth coordinate is the edge of its cube in mm.
+
+    Raises:
+        ValueError: `cube` is not positive, or the joints do not have these shapes; without `cube` a target needs four
+            coordinates.
 
     Example:
         >>> metric = MeanJointErrorMM(cube=250.0)
@@ -59,14 +89,39 @@ class MeanJointErrorMM(keras.metrics.Mean):
 
     def __init__(self, cube=None, *, name="mean_error_mm", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.cube = cube
+        if cube is not None and not 0 < as_number(cube) < math.inf:
+            raise ValueError(
+                "`cube` must be a positive edge in mm, or None where every target carries its own. "
+                f"Received: cube={cube!r}."
+            )
+        self.cube = None if cube is None else float(cube)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true = ops.cast(y_true, self.dtype)
-        difference = ops.cast(y_pred, self.dtype) - y_true[..., :3]
-        distance = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
+        y_true, y_pred = (ops.convert_to_tensor(joints, self.dtype) for joints in (y_true, y_pred))
+        # Past the last coordinate JAX would take the last one for the cube.
+        _check(y_true, y_pred, coordinates=(4,) if self.cube is None else (3, 4))
+        distance = ops.sqrt(ops.sum(ops.square(y_pred - y_true[..., :3]), axis=-1))
         cube = y_true[..., 3] if self.cube is None else self.cube
         return super().update_state(distance * (cube / 2.0), sample_weight)
 
     def get_config(self):
         return {**super().get_config(), "cube": self.cube}
+
+
+def _check(y_true, y_pred, *, coordinates):
+    """Refuse joints that would be broadcast or cut to others; sizes that are not known yet pass."""
+    truth, predicted = tuple(y_true.shape), tuple(y_pred.shape)
+    fits = (
+        len(truth) == len(predicted) >= 2
+        and truth[-1] in (*coordinates, None)
+        and predicted[-1] in (3, None)
+        and all(
+            ours == theirs or None in (ours, theirs) for ours, theirs in zip(truth[:-1], predicted[:-1], strict=True)
+        )
+    )
+    if not fits:
+        raise ValueError(
+            f"Targets must have shape (batch, joints, {' or '.join(map(str, coordinates))}) and predictions "
+            f"(batch, joints, 3) with as many joints. Received: {truth} and {predicted}."
+            + (" Pass `cube` where targets do not carry theirs as a fourth coordinate." if 3 not in coordinates else "")
+        )

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
+from keras_handpose.checks import are_whole
 from keras_handpose.layers import AttentionModule, PCAPrior, ResidualUnit, SoftArgmax
 from keras_handpose.models.presets import Preset
 
@@ -74,6 +75,17 @@ _DEFAULTS = MappingProxyType(
         "input_shape": (128, 128, 1),
     }
 )
+_SEQUENCES = MappingProxyType(
+    {
+        "stem": (2, "filters and kernel size"),
+        "filters": (None, "one whole number for each stage"),
+        "poolings": (None, "one whole number for each stage"),
+        "top_filters": (None, "one whole number for each unit after the last stage"),
+        "input_shape": (3, "height, width and channels"),
+    }
+)
+"""What has to be a sequence: its length, if that is fixed, and what is in it."""
+
 _COMPONENTS = 30  # of the default prior
 _HEADS = ("regression", "integral")
 _HEAD = frozenset({"joints", "head", "maps", "hidden", "prior"})
@@ -151,6 +163,11 @@ def ResidualAttentionRegressor(
         (None, 16, 3)
     """
     if input_tensor is not None:
+        if not isinstance(input_tensor, keras.KerasTensor):
+            raise ValueError(
+                "`input_tensor` must be a Keras tensor, as keras.Input or a layer returns one. "
+                f"Received: input_tensor of type {type(input_tensor).__name__}."
+            )
         if input_shape not in (None, tuple(input_tensor.shape[1:])):
             raise ValueError(
                 "`input_shape` must be that of `input_tensor`. "
@@ -178,6 +195,8 @@ def ResidualAttentionRegressor(
         "input_shape": input_shape,
     }
     given = {key: _frozen(value) for key, value in given.items() if value is not None}
+    if isinstance(prior, list) and len(prior) == 2:  # As `get_weights` of a prior returns them.
+        prior = tuple(prior)
     if not isinstance(prior, str):
         given["prior"] = prior
     elif prior != "auto":
@@ -241,7 +260,11 @@ def ResidualAttentionRegressor(
             x = pose_prior(x)
     elif pooling is not None:
         x = _POOLINGS[pooling](data_format="channels_last", name=f"{pooling}_pool")(x)
-    sources = inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor)
+    sources = inputs
+    if input_tensor is not None:
+        sources = keras.utils.get_source_inputs(input_tensor)
+        if len(sources) == 1:  # A model of one input, not of a list of one.
+            sources = sources[0]
     model = keras.Model(sources, x, name=name)
 
     # === Weights ===
@@ -348,6 +371,17 @@ def _plan(given: dict, record: dict, weights: str | os.PathLike | None, include_
     plan |= given
     if isinstance(plan["prior"], str):
         plan["prior"] = min(_COMPONENTS, 3 * plan["joints"])
+    if not are_whole(plan["joints"]) or plan["joints"] < 1:
+        raise ValueError(f"`joints` must be a whole number, at least 1. Received: joints={plan['joints']!r}.")
+    for key, (length, expected) in _SEQUENCES.items():
+        value = plan[key]
+        if not isinstance(value, tuple) or length not in (None, len(value)):
+            raise ValueError(f"`{key}` must be a tuple or list, {expected}. Received: {key}={value!r}.")
+    if not are_whole(plan["input_shape"][-1]) or plan["input_shape"][-1] < 1:
+        raise ValueError(
+            "`input_shape` must have at least one channel, which comes last. "
+            f"Received: input_shape={plan['input_shape']}."
+        )
     if len(plan["filters"]) != len(plan["poolings"]) or not plan["filters"]:
         raise ValueError(
             "`filters` and `poolings` need one number for each stage. "
@@ -368,6 +402,8 @@ def _prior(prior: int | np.ndarray | tuple[np.ndarray, np.ndarray], joints: int)
     if not _is_fitted(prior):
         return PCAPrior(joints, prior, name="prior")
     if isinstance(prior, tuple):
+        if len(prior) != 2:
+            raise ValueError(f"`prior` as a tuple is (components, mean). Received: prior of {len(prior)} parts.")
         basis, mean = prior
         layer = PCAPrior(joints, len(basis), name="prior")
         layer.assign(basis, mean)

@@ -4,6 +4,7 @@ from keras_handpose.preprocessing.crop import BACKGROUND, Crop, crop_hand, refin
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.detection import Detection, detect_hand, track_hand
 from keras_handpose.preprocessing.frames import FRAME_FORMATS, check_depth, list_depth_files, read_depth
+from keras_handpose.preprocessing.network_input import decode_predictions, preprocess_input
 from keras_handpose.preprocessing.objects import remove_object
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "HandCube",
     "check_depth",
     "crop_hand",
+    "decode_predictions",
     "detect_hand",
     "list_depth_files",
+    "preprocess_input",
     "read_depth",
     "refine_centre",
     "remove_object",

@@ -103,5 +103,5 @@ def test_a_rate_and_frames_without_times_make_an_even_pace():
     source = frames([0.0])
     Paced(source).close()
     assert source.closed
-    with pytest.raises(ValueError, match="`rate` must be a positive number of frames per second. Received: -1"):
+    with pytest.raises(ValueError, match="`rate` must be a positive number of frames per second. Received: rate=-1"):
         Paced(source, rate=-1)

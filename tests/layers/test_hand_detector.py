@@ -116,19 +116,10 @@ def test_a_camera_that_is_none_sees_nothing(factor):
     assert np.isnan(keras.ops.convert_to_numpy(centre_xyz)).all() and float(score[0]) == 0
 
 
-def test_shapes_type_and_config():
-    layer = HandDetector(300, min_score=0.4, name="detect")
-    assert HandDetector.from_config(layer.get_config()).get_config() == layer.get_config()
+def test_frames_of_unknown_size():
+    layer = HandDetector(300)
     for size in ((None, None), (240, 320)):
         centre_xyz, score = layer(keras.Input(size), keras.Input((4,)), keras.Input((3,)))
         assert (centre_xyz.shape, score.shape) == ((None, 3), (None,))
         assert centre_xyz.dtype == score.dtype == "float32"
     assert not layer.weights
-
-
-@pytest.mark.parametrize(
-    "arguments", [{"cube": 0}, {"cube": np.inf}, {"cube": 250, "min_score": 0}, {"cube": 250, "min_score": 2}]
-)
-def test_refused(arguments):
-    with pytest.raises(ValueError, match="Received:"):
-        HandDetector(**arguments)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from rituals import check_layer
 
 from keras_handpose.layers import PCAPrior
 
@@ -25,17 +24,6 @@ def adapted(poses):
     prior = PCAPrior(5, 6)
     prior.adapt(poses)
     return prior
-
-
-def test_ritual(tmp_path):
-    check_layer(
-        PCAPrior,
-        {"joints": 5, "components": 6},
-        input_shape=(2, 6),
-        output_shape=(2, 5, 3),
-        folder=tmp_path,
-        output_dtype="float32",
-    )
 
 
 def test_equals_an_independent_projection(adapted, poses):
@@ -134,12 +122,6 @@ def broken(poses):
 def test_poses_that_cannot_be_fitted(poses, spoil, message):
     with pytest.raises(ValueError, match=message):
         PCAPrior(5, 6).adapt(spoil(poses))
-
-
-@pytest.mark.parametrize("components", [0, 16])
-def test_impossible_components(components):
-    with pytest.raises(ValueError, match=f"Received: components={components}, joints=5"):
-        PCAPrior(5, components)
 
 
 def test_code_of_the_wrong_length():

@@ -3,24 +3,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from rituals import check_layer
 
 from keras_handpose.layers import ResidualUnit
-
-
-@pytest.mark.parametrize(
-    ("arguments", "output_shape"),
-    [
-        ({"filters": 3}, (2, 5, 4, 3)),
-        ({"filters": 8, "strides": 2}, (2, 3, 2, 8)),
-        ({"filters": 8, "bottleneck": True, "strides": 2, "kernel_regularizer": "l2"}, (2, 3, 2, 8)),
-        ({"filters": 3, "preactivation": False}, (2, 5, 4, 3)),
-        ({"filters": 8, "preactivation": False, "strides": 2}, (2, 3, 2, 8)),
-        ({"filters": 8, "preactivation": False, "bottleneck": True}, (2, 5, 4, 8)),
-    ],
-)
-def test_ritual(arguments, output_shape, tmp_path):
-    check_layer(ResidualUnit, arguments, input_shape=(2, 5, 4, 3), output_shape=output_shape, folder=tmp_path)
 
 
 @pytest.mark.parametrize("bottleneck", [False, True])
@@ -72,11 +56,3 @@ def test_kernels(bottleneck, kernels):
     assert convs == (kernels or [(1, 1, 4, 2), (3, 3, 2, 2), (1, 1, 2, 8)])
     penalty = sum(float((keras.ops.convert_to_numpy(c.kernel) ** 2).sum()) for c in (*unit.convs, unit.projection))
     assert keras.ops.convert_to_numpy(sum(unit.losses)) == pytest.approx(0.1 * penalty, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    "arguments", [{"filters": 0}, {"filters": 3, "bottleneck": True}, {"filters": 4, "strides": 0}]
-)
-def test_impossible_sizes(arguments):
-    with pytest.raises(ValueError, match="Received: filters="):
-        ResidualUnit(**arguments)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -34,19 +32,6 @@ def test_a_peak_is_where_it_is(row, column, point):
     values = maps((1, 5, 4, 1))
     expected = [*point, values[0, row, column, 0]]
     np.testing.assert_allclose(numpy(SoftArgmax()(heat_maps, values))[0, 0], expected, atol=1e-6)
-
-
-def test_it_is_a_layer_like_any_other(tmp_path):
-    layer = SoftArgmax(name="points")
-    config = json.loads(json.dumps(layer.get_config()))
-    assert SoftArgmax.from_config(config).get_config() == layer.get_config()
-    assert layer.compute_output_shape((2, 5, 4, 3), (2, 5, 4, 3)) == (2, 3, 3)
-    tensor = keras.Input((5, 4, 3))
-    model = keras.Model(tensor, layer(tensor, tensor))
-    assert model.output_shape == (None, 3, 3) and not model.weights
-    model.save(tmp_path / "model.keras")
-    restored = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(numpy(restored(maps())), numpy(model(maps())))
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
