@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from keras_handpose.checks import check_path
 from keras_handpose.datasets import CropStore
 from keras_handpose.engines.metadata import Metadata, write_metadata
 from keras_handpose.engines.sealed_files import SUFFIXES
@@ -95,6 +96,7 @@ def export(
         What was exported.
 
     Raises:
+        TypeError: The path is none.
         ValueError: Arguments are missing, wrong or contradict what is known of the model.
         ExportError: The model cannot be converted, or the file does not give its joints.
         ImportError: The packages of ``keras-handpose[export]`` are not installed.
@@ -103,7 +105,7 @@ def export(
     See Also:
         `HandPoseEstimator`, which runs these files without Keras and TensorFlow.
     """
-    path = Path(path)
+    path = check_path(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"`path` must end in {' or '.join(SUFFIXES)}. Received: {str(path)!r}.")
     if quantize not in MODES:

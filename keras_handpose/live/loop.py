@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from keras_handpose.checks import are_whole, check_positive
 from keras_handpose.estimator import Pose, Stream, StreamStatistics
 
 if TYPE_CHECKING:
@@ -37,11 +38,19 @@ def watch(
         The stream's statistics at the end.
 
     Raises:
-        ValueError: ``frames`` is not positive.
+        TypeError: ``stream`` is none.
+        ValueError: ``frames`` or ``seconds`` is not positive.
         OSError: The source, a viewer or the recorder failed. What was recorded before is kept.
     """
-    if frames is not None and frames < 1:
-        raise ValueError(f"`frames` must be at least 1. Received: {frames}.")
+    if not isinstance(stream, Stream):
+        raise TypeError(
+            "`stream` must be what `HandPoseEstimator.stream` or `BothHands.stream` returned. "
+            f"Received: a {type(stream).__name__}."
+        )
+    if frames is not None and not (are_whole(frames) and frames >= 1):
+        raise ValueError(f"`frames` must be a whole number, at least 1. Received: {frames!r}.")
+    if seconds is not None:
+        seconds = check_positive(seconds, "seconds", "time in seconds")
     with ExitStack() as stack:
         if recorder is not None:
             stack.callback(recorder.close)

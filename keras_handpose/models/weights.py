@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, is_preset_name
@@ -73,10 +74,11 @@ def resolve(weights: str | os.PathLike) -> tuple[Path, Preset]:
         The path of a file that matches its record, and the record.
 
     Raises:
+        TypeError: It is neither text nor a path.
         ValueError: There is no such preset, or a record is malformed.
         OSError: The file is missing, damaged or cannot be downloaded.
     """
-    name = os.fspath(weights)
+    name = _as_text(weights)
     if not _is_preset(name):
         path, preset = _beside_record(name)
         preset.check(path)
@@ -115,7 +117,7 @@ def verify(weights: str | os.PathLike) -> Path:
         ValueError: There is no such preset, or a record is malformed.
         OSError: A file is damaged, or there is none.
     """
-    name = os.fspath(weights)
+    name = _as_text(weights)
     if _is_preset(name):
         preset = _record(name)
         paths = [path for path in _places(preset) if path.exists()]
@@ -264,7 +266,17 @@ def _record(name: str) -> Preset:
 
 
 def _unknown(name: str) -> ValueError:
-    return ValueError(f"There are no weights of this name. {_choices()} Received: {name!r}.")
+    near = get_close_matches(name.lower(), _shipped().keys() | _cached_names(), n=1)
+    meant = "".join(f" Did you mean {found!r}?" for found in near)
+    return ValueError(f"There are no weights of this name. {_choices()} Received: {name!r}.{meant}")
+
+
+def _as_text(weights: str | os.PathLike) -> str:
+    if not isinstance(weights, str | os.PathLike):
+        raise TypeError(
+            f"`weights` must be the name of a preset or a path. {_choices()} Received: a {type(weights).__name__}."
+        )
+    return os.fspath(weights)
 
 
 def _is_preset(name: str) -> bool:
