@@ -90,7 +90,7 @@ def test_a_pipeline_has_a_camera(asked, monkeypatch, tmp_path, file, options, ca
         ("hand.tflite", ["--pipeline", "--camera", "1,1,1,1,inf,9"], "must be one of msra15, "),
         ("hand.tflite", ["--camera", "sr305"], "Add --pipeline."),
         ("hand.pb", [], "must end in .onnx or .tflite"),
-        ("hand.onnx", ["--weights", "nope"], "Received: weights='nope'"),
+        ("hand.onnx", ["--weights", "nope"], "Received: 'nope'"),
     ],
 )
 def test_errors_are_one_line(tmp_path, file, options, message):

@@ -261,7 +261,7 @@ def test_a_model_of_mixed_precision_is_exported_in_float32(network, crops, polic
         ({"hand": "both"}, r"`hand` must be 'right' or 'left'"),
         ({"cube": -1}, r"`cube` must be a positive length"),
         ({"cube": "250"}, r"`cube` must be a positive length in mm. Received: cube='250'"),
-        ({"source": "nope"}, r"presets are: .*Received: weights='nope'"),
+        ({"source": "nope"}, r"presets are: .*Received: 'nope'"),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path, network, arguments, message):
