@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import fields, replace
 from inspect import signature
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keras_handpose.cli.output import load_keras, messages, names_in
+from keras_handpose.cli.output import load_keras, messages, names_in, report_error
 from keras_handpose.cli.prepare import prepare
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def _data(*names: str, help: str, default: str | bool = True) -> Any:
 
 def _recipe(*names: str, help: str, default: str | bool = True) -> Any:
     return typer.Option(*names, help=help, rich_help_panel="Recipe", show_default=default)
+
+
+def _distribution(*names: str, help: str, default: str | bool = True) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Distribution", show_default=default)
 
 
 def _augmentation(*, help: str) -> Any:
@@ -102,6 +107,19 @@ def train(
     scale: Annotated[float, _augmentation(help="Largest relative change of the cube.")] = 0.0,
     jitter_mm: Annotated[float, _augmentation(help="Standard deviation of the centre in mm.")] = 0.0,
     noise_mm: Annotated[float, _augmentation(help="Standard deviation of the depth in mm.")] = 0.0,
+    devices: Annotated[
+        int | None, _distribution(help="Devices of each process, by TensorFlow or JAX.", default="1")
+    ] = None,
+    processes: Annotated[
+        int | None, _distribution(help="Processes that train together, by JAX; without --rank, all here.", default="1")
+    ] = None,
+    coordinator: Annotated[
+        str | None, _distribution(help="HOST:PORT at which process 0 listens.", default="a free port here")
+    ] = None,
+    rank: Annotated[
+        int | None,
+        _distribution(help="Be this one of them, from 0; each is started on its machine.", default="all"),
+    ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard, too.")] = False,
     workers: Annotated[int, typer.Option(help="Threads that read or render crops.", min=1)] = 2,
 ) -> None:
@@ -114,6 +132,9 @@ def train(
     """
     options = dict(locals())
     _check_sources(options)
+    if processes is not None and rank is None:
+        _launch(processes, coordinator)
+        return
     if dataset is not None:
         store, test_store = _prepare(options)
     with messages.status("Loading Keras"):
@@ -128,7 +149,14 @@ def train(
     elif weights:
         defaults = training.FINETUNING
     recipe = _recipe_of(defaults, options)
-    run = {"workers": workers, "tensorboard": tensorboard, "verbose": "auto" if sys.stdout.isatty() else 2}
+    placed = {"devices": devices, "processes": processes, "rank": rank, "coordinator": coordinator}
+    placed = {key: value for key, value in placed.items() if value is not None}
+    run = {
+        "distribution": training.Distribution(**placed),
+        "workers": workers,
+        "tensorboard": tensorboard,
+        "verbose": "auto" if sys.stdout.isatty() else 2,
+    }
     if folds:
         _report(training.train_folds(output, store, recipe, **run), output)
         return
@@ -137,11 +165,40 @@ def train(
     else:
         given = {"samples": samples, "joints": skeleton, "cube": _edge(cube), "repeats": repeats}
         data = replace(data_defaults, **{key: value for key, value in given.items() if value is not None})
-    training.train(output, data, recipe, **run)
+    if processes is None:
+        training.train(output, data, recipe, **run)
+    else:
+        _train_as_one_of_many(output, data, recipe, run)
+    if rank:
+        return
     if record is not None and record.skeleton != data.joints:
         _choose_joints(output, recipe, record)
     errors = output / "errors.json"
     _report(json.loads(errors.read_text(encoding="utf-8")) if errors.exists() else None, output)
+
+
+def _launch(processes: int, coordinator: str | None) -> None:
+    """Be the process that starts all others, with the arguments of this one."""
+    with messages.status("Loading Keras"):
+        load_keras()
+        from keras_handpose.training.distribution import Distribution, check_backend
+        from keras_handpose.training.launching import launch
+
+    # What is wrong is said once, not by all.
+    check_backend(Distribution(processes=processes, coordinator=coordinator or "127.0.0.1:0"))
+    launch(sys.argv[1:], processes=processes, coordinator=coordinator)
+
+
+def _train_as_one_of_many(output: Path, data: Any, recipe: Recipe, run: dict[str, Any]) -> None:
+    from keras_handpose import training
+    from keras_handpose.training.launching import end_with_launcher
+
+    end_with_launcher()
+    try:
+        training.train(output, data, recipe, **run)
+    except Exception as error:
+        report_error(error)
+        os._exit(2)  # At a usual exit, JAX waits for the other processes, for minutes.
 
 
 def _record(preset: str) -> Any:
@@ -170,6 +227,8 @@ _PARTNERS = {
     "skip_bad": ("dataset",),
     "leave_out": ("store", "dataset"),
     "folds": ("store", "dataset"),
+    "coordinator": ("processes",),
+    "rank": ("coordinator",),
 }
 _RIVALS = (
     ("store", "dataset"),
@@ -178,6 +237,7 @@ _RIVALS = (
     ("leave_out", "test_store"),
     ("store", "cube"),
     ("preset", "weights"),
+    *(("processes", option) for option in ("dataset", "folds")),
     *(("weights", option) for option in ("configuration", "architecture", "components")),
     *(("preset", option) for option in ("store", "dataset", "skeleton")),
     *((source, option) for source in ("store", "dataset") for option in ("samples", "skeleton", "repeats")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.engines import Engine
 from keras_handpose.skeletons import Skeleton
 
-__all__ = ["TrainingData"]
+__all__ = ["WHOLE", "TrainingData", "cut"]
+
+WHOLE = slice(None)
+"""All of a batch."""
 
 
 class TrainingData(ABC):
@@ -52,9 +56,19 @@ class TrainingData(ABC):
 
     @abstractmethod
     def batches(
-        self, batch: int, *, seed: int, start: int, augmentation: Augmentation | None, workers: int
+        self,
+        batch: int,
+        *,
+        seed: int,
+        start: int,
+        augmentation: Augmentation | None,
+        workers: int,
+        part: slice = WHOLE,
     ) -> Generator[LabelledCrops, None, None]:
-        """Give batches without end; batch ``k`` depends on ``seed`` and ``k`` only."""
+        """Give batches without end; batch ``k`` depends on ``seed`` and ``k`` only.
+
+        A process among several asks for a ``part`` of each, and gets the very crops that the whole has there.
+        """
 
     @abstractmethod
     def validation(self, *, workers: int) -> LabelledCrops | None:
@@ -72,3 +86,10 @@ class TrainingData(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close what is open; it opens again when it is needed."""
+
+
+def cut(batches: Generator[LabelledCrops, None, None], part: slice) -> Generator[LabelledCrops, None, None]:
+    """Give a part of every batch."""
+    with closing(batches):
+        for crops in batches:
+            yield crops if part == WHOLE else crops.crops(np.arange(len(crops))[part])

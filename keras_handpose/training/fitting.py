@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import keras
@@ -27,8 +29,9 @@ from keras_handpose.models.residual_attention import CONFIGURATIONS, ResidualAtt
 from keras_handpose.training.checkpoints import load_checkpoint, save_checkpoint
 from keras_handpose.training.data import TrainingData
 from keras_handpose.training.determinism import seed_step, use_deterministic_operations
+from keras_handpose.training.distribution import ONE_DEVICE, Distribution, Replicas, open_replicas
 from keras_handpose.training.recipe import PAPER, Recipe
-from keras_handpose.training.run_folder import hold_folder, settle_plan, write_json
+from keras_handpose.training.run_folder import check_same_plan, hold_folder, settle_plan, write_json
 
 __all__ = ["Network", "is_finished", "train"]
 
@@ -42,6 +45,7 @@ def train(
     recipe: Recipe = PAPER,
     *,
     network: Network | None = None,
+    distribution: Distribution = ONE_DEVICE,
     workers: int = 2,
     tensorboard: bool = False,
     verbose: int | str = "auto",
@@ -66,17 +70,20 @@ def train(
         network: Builds another network than `ResidualAttentionRegressor`: a function of the number of joints and the
             fitted prior, a layer, or None without one. Its weight decay is its own business, and as nothing can rebuild
             it from a record, its weights are in ``last.keras`` only.
-        workers: Threads that prepare crops.
+        distribution: Devices and processes that train it together; by default one device. Each process calls this
+            function with its own rank, and process 0 writes the files and judges.
+        workers: Threads that prepare crops, in each process.
         tensorboard: Whether to log to the folder ``tensorboard``, too.
         verbose: As in `keras.Model.fit`.
 
     Returns:
-        The trained model. Without `network`, ``ResidualAttentionRegressor(weights=".../NAME.weights.h5")`` is the same.
+        The trained model, on one device. Without `network`,
+        ``ResidualAttentionRegressor(weights=".../NAME.weights.h5")`` is the same.
 
     Raises:
-        ValueError: The folder holds a run of another plan, recipe and data do not fit each other, or TensorBoard is
-            asked for but not installed.
-        OSError: Another process is at work in the folder, or the crops cannot be read.
+        ValueError: The folder holds a run of another plan, recipe and data do not fit each other, TensorBoard is
+            asked for but not installed, or the backend or the machine cannot distribute like that.
+        OSError: Another process is at work in the folder, the crops cannot be read, or another process ended.
 
     Example:
         ``train("runs/p0", StoredCrops("msra15.h5", leave_out=["P0"]))`` trains as the paper did.
@@ -86,21 +93,32 @@ def train(
         raise ValueError(
             "`tensorboard=True` needs TensorBoard, which is not installed. Install it with pip install tensorboard."
         )
+    if tensorboard and distribution.processes > 1:
+        raise ValueError(
+            f"`tensorboard=True` goes with one process. Received: processes={distribution.processes}. See log.csv."
+        )
     steps = _steps(data, recipe)  # Data that cannot be trained on are refused before anything is written.
     if recipe.weights is not None:
         _check_weights(data, recipe, network)
-    with closing(data), hold_folder(folder):
-        settle_plan(folder, _plan(data, recipe, network))
+    replicas = open_replicas(distribution, recipe.batch)
+    with closing(data), ExitStack() as held:
+        plan = _plan(data, recipe, network)
+        if distribution.writes:
+            held.enter_context(hold_folder(folder))
+            settle_plan(folder, plan)
         if recipe.deterministic:
             use_deterministic_operations()
         keras.utils.set_random_seed(recipe.seed)
-        run = _Run(folder, data, recipe, steps)
-        model = _fit(run, network, workers=workers, tensorboard=tensorboard, verbose=verbose)
-        errors = data.judge(KerasEngine(model, batch_size=64), folder, workers=workers)
-        if network is None:
-            _publish(model, folder, data, recipe, errors)
-        if errors is not None:
-            write_json(folder / "errors.json", errors)
+        run = _Run(folder, data, recipe, steps, distribution, replicas)
+        with replicas.connected():
+            check_same_plan(json.loads(replicas.share(json.dumps(plan).encode())), plan, "Process 0 has")
+            model = _fit(run, network, workers=workers, tensorboard=tensorboard, verbose=verbose)
+        if distribution.writes:
+            errors = data.judge(KerasEngine(model, batch_size=64), folder, workers=workers)
+            if network is None:
+                _publish(model, folder, data, recipe, errors)
+            if errors is not None:
+                write_json(folder / "errors.json", errors)
     return model
 
 
@@ -148,38 +166,50 @@ def _fit(run: _Run, network: Network | None, *, workers: int, tensorboard: bool,
     data, recipe, steps = run.data, run.recipe, run.steps
     cube = _common_cube(data, recipe)
     with _precision(recipe.precision):
-        model = run.resume()
-        if model is None:
+        model = run.resume() if run.distribution.writes else None
+        if model is None and run.distribution.writes:
             model = _build(data, recipe, network)
             model.compile(
                 keras.optimizers.Adam(run.learning_rates),
                 loss=JointLoss(recipe.huber_delta),
                 metrics=[MeanJointErrorMM(cube)],
             )
+        trained = run.begin(model)
     if run.done == steps.checkpoints:
-        return model
+        return run.plain
     callbacks = [run, keras.callbacks.TensorBoard(run.folder / "tensorboard")] if tensorboard else [run]
-    watched = data.validation(workers=workers)
-    batches = data.batches(
-        recipe.batch,
-        seed=recipe.seed,
-        start=run.done * steps.to_checkpoint,
-        augmentation=recipe.augmentation,
-        workers=workers,
-    )
-    with closing(batches):
-        model.fit(
-            (_inputs_and_targets(crops, cube) for crops in batches),
+    watched = data.validation(workers=workers) if run.distribution.writes else None
+    watched = None if watched is None else _inputs_and_targets(watched, cube)
+    if trained is not run.plain:
+        # Their number need not be a multiple of the devices', so they are watched on one.
+        run.watched, watched = watched, None
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        started = data.batches(
+            recipe.batch,
+            seed=recipe.seed,
+            start=run.done * steps.to_checkpoint,
+            augmentation=recipe.augmentation,
+            workers=workers,
+            part=run.distribution.part(recipe.batch),
+        )
+        with closing(started):
+            for crops in started:
+                yield _inputs_and_targets(crops, cube)
+
+    with run.replicas.fitting():
+        trained.fit(
+            run.replicas.feed(batches, recipe.batch),
             initial_epoch=run.done,
             epochs=steps.checkpoints,
             steps_per_epoch=steps.to_checkpoint,
             shuffle=False,
-            validation_data=None if watched is None else _inputs_and_targets(watched, cube),
+            validation_data=watched,
             validation_batch_size=recipe.batch,
             callbacks=callbacks,
-            verbose=verbose,
+            verbose=verbose if run.distribution.writes else 0,
         )
-    return model
+    return run.plain
 
 
 def _build(data: TrainingData, recipe: Recipe, network: Network | None) -> keras.Model:
@@ -250,12 +280,24 @@ def _inputs_and_targets(crops: LabelledCrops, cube: float | None) -> tuple[np.nd
 class _Run(keras.callbacks.Callback):
     """Keeps state and log of a run. Whatever a kill interrupts, state, log and best agree once it is resumed."""
 
-    def __init__(self, folder: Path, data: TrainingData, recipe: Recipe, steps: _Steps):
+    def __init__(
+        self,
+        folder: Path,
+        data: TrainingData,
+        recipe: Recipe,
+        steps: _Steps,
+        distribution: Distribution,
+        replicas: Replicas,
+    ):
         super().__init__()
         self.folder = folder
         self.data = data
         self.recipe = recipe
         self.steps = steps
+        self.distribution = distribution
+        self.replicas = replicas
+        self.watched: tuple[np.ndarray, np.ndarray] | None = None
+        self.plain: keras.Model | None = None
         self.learning_rates = recipe.learning_rates(
             pass_steps=steps.in_pass, steps=steps.to_checkpoint * steps.checkpoints
         )
@@ -275,19 +317,47 @@ class _Run(keras.callbacks.Callback):
         self._follow()
         return model
 
+    def begin(self, model: keras.Model | None) -> keras.Model:
+        """Keep a model for the files, and return the one to train: the same, or one on all devices and processes."""
+        self.plain = model
+        if self.distribution.devices == self.distribution.processes == 1:
+            return model
+        with TemporaryDirectory() as folder:
+            state = Path(folder) / "state.keras"
+            if model is not None:
+                model.optimizer.build(model.trainable_variables)
+                save_checkpoint(state, model, self.history)
+            state.write_bytes(self.replicas.share(state.read_bytes() if state.exists() else b""))
+            # What is built to be loaded into starts from random weights, and must be the same everywhere.
+            keras.utils.set_random_seed(self.recipe.seed)
+            self.plain, self.history = load_checkpoint(state)
+            return self.replicas.spread(lambda: load_checkpoint(state)[0])
+
     def on_train_batch_begin(self, batch, logs=None):
         seed_step(self.recipe.seed, self.done * self.steps.to_checkpoint + batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        steps = (epoch + 1) * self.steps.to_checkpoint
-        row = {
-            "step": steps,
-            "epoch": round(steps / self.steps.in_pass, 4),
-            "learning_rate": float(f"{float(self.learning_rates(steps - 1)):.6g}"),
-        }
-        self.history.append({**row, **{key: float(value) for key, value in (logs or {}).items()}})
-        save_checkpoint(self.folder / "last.keras", self.model, self.history)
-        self._follow()
+        self.replicas.copy(self.model, self.plain)
+        with self.replicas.alone():
+            if logs is not None:
+                logs.update(self._watch())  # The progress bar, which comes later, shows them.
+            steps = (epoch + 1) * self.steps.to_checkpoint
+            row = {
+                "step": steps,
+                "epoch": round(steps / self.steps.in_pass, 4),
+                "learning_rate": float(f"{float(self.learning_rates(steps - 1)):.6g}"),
+            }
+            self.history.append({**row, **{key: float(value) for key, value in (logs or {}).items()}})
+            if self.distribution.writes:
+                save_checkpoint(self.folder / "last.keras", self.plain, self.history)
+                self._follow()
+
+    def _watch(self) -> dict[str, float]:
+        if self.watched is None:
+            return {}
+        images, targets = self.watched
+        logs = self.plain.evaluate(images, targets, batch_size=self.recipe.batch, verbose=0, return_dict=True)
+        return {f"val_{key}": value for key, value in logs.items()}
 
     def _follow(self) -> None:
         """Bring everything up to date with the last checkpoint, which holds all of it."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_handpose.datasets.store import CropStore
 from keras_handpose.evaluation import joint_errors, read_predictions, summarise_errors, write_predictions
+from keras_handpose.training.distribution import ONE_DEVICE, Distribution
 from keras_handpose.training.fitting import Network, is_finished, train
 from keras_handpose.training.recipe import PAPER, Recipe
 from keras_handpose.training.run_folder import hold_folder, write_json
@@ -26,6 +27,7 @@ def train_folds(
     recipe: Recipe = PAPER,
     *,
     network: Network | None = None,
+    distribution: Distribution = ONE_DEVICE,
     workers: int = 2,
     tensorboard: bool = False,
     verbose: int | str = "auto",
@@ -39,16 +41,22 @@ def train_folds(
     Args:
         output: Folder of the folds.
         store: Path of a `CropStore` with at least two subjects.
-        recipe, network, workers, tensorboard, verbose: As for `train`.
+        recipe, network, distribution, workers, tensorboard, verbose: As for `train`, in one process.
 
     Returns:
         The figures of `summarise_errors` over all frames, as in ``errors.json``, with each subject's own mean error.
 
     Raises:
-        ValueError: The store has fewer than two subjects, or a folder holds a run of another plan.
+        ValueError: The store has fewer than two subjects, a folder holds a run of another plan, or several processes
+            are asked for.
         OSError: Another process is at work in a folder, or the store cannot be read.
     """
+    if distribution.processes > 1:
+        raise ValueError(
+            f"Folds are trained in one process. Received: processes={distribution.processes}. Call `train` for each."
+        )
     folder = Path(output)
+    shared = {"workers": workers, "tensorboard": tensorboard, "verbose": verbose}
     with CropStore(store) as crops, hold_folder(folder):
         subjects = [str(subject) for subject in np.unique(crops.subjects)]
         if len(subjects) < 2:
@@ -58,7 +66,7 @@ def train_folds(
             data = StoredCrops(store, leave_out=(subject,))
             fold = folder / f"without-{quote(subject, safe=' ')}"
             if not is_finished(fold, data, recipe, network=network):
-                train(fold, data, recipe, network=network, workers=workers, tensorboard=tensorboard, verbose=verbose)
+                train(fold, data, recipe, network=network, distribution=distribution, **shared)
                 keras.backend.clear_session()
             joints_uvd[crops.subjects == subject] = read_predictions(fold / "predictions.txt", skeleton=crops.skeleton)
         frames = np.arange(len(crops))

@@ -19,7 +19,7 @@ from keras_handpose.synthetic import (
     rendered_test_set,
     sample_poses,
 )
-from keras_handpose.training.data import TrainingData
+from keras_handpose.training.data import WHOLE, TrainingData, cut
 
 __all__ = ["RenderedHands"]
 
@@ -96,8 +96,8 @@ class RenderedHands(TrainingData):
     def poses(self) -> np.ndarray:
         return sample_poses(_PRIOR_POSES, seed=_PRIOR_SEED, skeleton=self.skeleton, cube=self.cube)
 
-    def batches(self, batch, *, seed, start, augmentation, workers):
-        return iterate_crops(
+    def batches(self, batch, *, seed, start, augmentation, workers, part=WHOLE):
+        batches = iterate_crops(
             batch,
             seed=seed,
             start=start,
@@ -109,6 +109,7 @@ class RenderedHands(TrainingData):
             workers=workers,
             processes=workers > 1,
         )
+        return cut(batches, part)
 
     def validation(self, *, workers):
         return render_crops(

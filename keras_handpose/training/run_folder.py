@@ -13,7 +13,7 @@ import filelock
 
 from keras_handpose.files import whole_file
 
-__all__ = ["hold_folder", "settle_plan", "write_json"]
+__all__ = ["check_same_plan", "hold_folder", "settle_plan", "write_json"]
 
 
 @contextmanager
@@ -50,18 +50,24 @@ def settle_plan(folder: Path, plan: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, plan)
         return
-    kept = _flat(json.loads(path.read_text(encoding="utf-8")))
-    given = _flat(json.loads(json.dumps(plan)))
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    check_same_plan(kept, plan, f"{folder} holds", remedy="Choose another folder, or remove this one to start anew.")
+
+
+def check_same_plan(kept: dict[str, Any], plan: dict[str, Any], where: str, *, remedy: str = "") -> None:
+    """See that a plan is the one that is kept somewhere.
+
+    Raises:
+        ValueError: It is another one.
+    """
+    kept, given = _flat(kept), _flat(json.loads(json.dumps(plan)))
     differences = [
         f"{key}={given.get(key)!r} (there: {kept.get(key)!r})"
         for key in sorted(kept.keys() | given.keys())
         if kept.get(key) != given.get(key)
     ]
     if differences:
-        raise ValueError(
-            f"{folder} holds a run of another plan. Received: {', '.join(differences)}. "
-            "Choose another folder, or remove this one to start anew."
-        )
+        raise ValueError(f"{where} a run of another plan. Received: {', '.join(differences)}. {remedy}".rstrip())
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.datasets.batches import iterate_batches
+from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.datasets.store import CropStore
 from keras_handpose.estimator import predict_store
 from keras_handpose.evaluation import joint_errors, summarise_errors, write_predictions
 from keras_handpose.skeletons import Skeleton
-from keras_handpose.training.data import TrainingData
+from keras_handpose.training.data import WHOLE, TrainingData, cut
 
 __all__ = ["StoredCrops", "store_name"]
 
@@ -128,9 +129,11 @@ class StoredCrops(TrainingData):
     def poses(self) -> np.ndarray:
         return self.store.joints_unit[self.indices]
 
-    def batches(self, batch, *, seed, start, augmentation, workers):
-        return iterate_batches(
-            self.store,
+    def batches(self, batch, *, seed, start, augmentation, workers, part=WHOLE):
+        # The random numbers of an augmentation are those of a whole batch; without one, only the part need be read.
+        early = augmentation is None
+        batches = iterate_batches(
+            _Parts(self.store, part) if early else self.store,
             batch=batch,
             seed=seed,
             indices=self.indices,
@@ -138,6 +141,7 @@ class StoredCrops(TrainingData):
             augmentation=augmentation,
             workers=workers,
         )
+        return batches if early else cut(batches, part)
 
     def validation(self, *, workers):
         if self.judged is None:
@@ -168,6 +172,24 @@ class StoredCrops(TrainingData):
         self.store.close()
         if self.judged is not None:
             self.judged[0].close()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A `CropSource` that gives a part of the crops that it is asked for."""
+
+    source: CropStore
+    part: slice
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.source.skeleton
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def crops(self, indices: np.ndarray) -> LabelledCrops:
+        return self.source.crops(indices[self.part])
 
 
 def store_name(store: CropStore) -> str:
