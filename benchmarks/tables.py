@@ -24,7 +24,6 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_handpose.datasets import ICVL, MSRA15, NYU
-from keras_handpose.models import weights
 from keras_handpose.models.presets import Preset
 from keras_handpose.skeletons import SKELETONS
 
@@ -92,7 +91,8 @@ def presets() -> str:
     order = [*dataset_of]
     real = _results("real_frames")["nyu"]["joints"]
     rows = []
-    for preset in sorted(weights.list(), key=lambda preset: order.index(preset.skeleton)):
+    shipped = [Preset.read(record) for record in (ROOT / "weights").glob("*.json")]
+    for preset in sorted(shipped, key=lambda preset: order.index(preset.skeleton)):
         joints = len(SKELETONS[preset.skeleton])
         benchmark = _benchmark_errors(preset)
         nyu = real.get(preset.name, {}).get("centre detected")
@@ -254,8 +254,10 @@ def _results(name: str) -> Any:
 
 def _benchmark_errors(preset: Preset) -> dict[str, float]:
     """Return the figures of the newest rendered benchmark in a record."""
-    measured = sorted(data for data in preset.errors if data.startswith("rendered benchmark"))
-    return preset.errors[measured[-1]]
+    versions = {
+        int(re.search(r"\d+", data)[0]): data for data in preset.errors if data.startswith("rendered benchmark")
+    }
+    return preset.errors[versions[max(versions)]]
 
 
 def _timed(*, threads: int) -> list[dict[str, Any]]:

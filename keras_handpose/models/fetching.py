@@ -154,6 +154,8 @@ def read_record(source: str | Path, name: str) -> Preset:
 def publish(path: Path, preset: Preset, folder: Path, *, replace: bool = False) -> None:
     """Copy a weight file and its record to a mirror's folder, each in one step, the record last.
 
+    Publishers of the same name wait for one another.
+
     Args:
         path: The file.
         preset: The record that it was checked against, which says what the copies are called.
@@ -164,6 +166,14 @@ def publish(path: Path, preset: Preset, folder: Path, *, replace: bool = False) 
         FileExistsError: There are other files of these names. Nothing is written.
         OSError: A file cannot be read or written.
     """
+    import filelock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / f".{preset.name}.lock"):
+        _publish(path, preset, folder, replace=replace)
+
+
+def _publish(path: Path, preset: Preset, folder: Path, *, replace: bool) -> None:
     file, record = folder / preset.file, folder / f"{preset.name}.json"
     same_file, same_record = is_whole(file, preset), _is_record(record, preset)
     for target, is_same in ((file, same_file), (record, same_record)):

@@ -101,7 +101,7 @@ def locate(name: str) -> Path | None:
     Raises:
         ValueError: There is no record of this name on this machine, or it is malformed.
     """
-    return _whole(_record(name))
+    return _whole(_record(_as_text(name)))
 
 
 def verify(weights: str | os.PathLike) -> Path:
@@ -157,6 +157,7 @@ def download(name: str, *, address: str | None = None) -> Path:
     See Also:
         `publish`, the way to a mirror.
     """
+    name = _as_text(name)
     if name in _shipped() or not (address or os.environ.get(ADDRESS_VARIABLE)):
         path = locate(name)
         if path is not None:

@@ -30,7 +30,8 @@ def trained(places, tmp_path) -> Path:
 
 
 def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """Files in a mirror's folder besides the locks of publishers."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 # --- Publishing ---
