@@ -20,6 +20,7 @@ _MODULES = {
     "evaluation": "evaluation",
     "exporting": "exporting",
     "training": "training",
+    "tuning": "tuning",
     "live": "live",
 }
 _ORIGINS = {

@@ -10,6 +10,7 @@ from keras_handpose import preprocessing as preprocessing
 from keras_handpose import skeletons as skeletons
 from keras_handpose import synthetic as synthetic
 from keras_handpose import training as training
+from keras_handpose import tuning as tuning
 from keras_handpose.cameras import CAMERAS as CAMERAS
 from keras_handpose.cameras import Camera as Camera
 from keras_handpose.cameras import uvd_to_xyz as uvd_to_xyz

@@ -25,7 +25,8 @@ STOREYS = (
     {"models"},
     {"exporting"},
     {"estimator", "plotting", "evaluation"},
-    {"training", "tuning", "live"},
+    {"training", "live"},
+    {"tuning"},
     {"cli"},
     {"__main__"},
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from keras_handpose.cli import demo, evaluate, export, leaderboard, live, predict, prepare, synth, train, weights
+from keras_handpose.cli import demo, evaluate, export, leaderboard, live, predict, prepare, synth, train, tune, weights
 from keras_handpose.cli.output import report_error
 
 __all__ = ["app", "main"]
@@ -58,6 +58,7 @@ app.command("predict")(predict.predict)
 app.command("prepare")(prepare.prepare)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.add_typer(weights.app, name="weights")
 
 
