@@ -450,6 +450,11 @@ CALLS = {
     "labels nowhere": (lambda: LabelledFrames("nowhere"), FileNotFoundError, "no label file"),
     "model number": (lambda: khp.ResidualAttentionRegressor(weights=3), TypeError, "`weights` must be .*an? int"),
     "model upper case": (lambda: khp.weights.download("MSRA"), ValueError, "Did you mean 'msra'"),
+    "input's size": (lambda: khp.preprocess_input(FRAME, camera=CAMERA, size=True), ValueError, "size=True"),
+    "input's centres": (lambda: khp.preprocess_input(FRAME, camera=CAMERA, centres_xyz=5), TypeError, "Received: 5"),
+    "predictions text": (lambda: khp.decode_predictions("abc", []), ValueError, "`joints_unit` must have shape"),
+    "predictions' crops": (lambda: khp.decode_predictions(JOINTS[None], [1]), ValueError, "`crops` must be the list"),
+    "predictions' none": (lambda: khp.decode_predictions(JOINTS[None], None), ValueError, "Received: a NoneType"),
     "export nowhere": (lambda: khp.export("msra", None), TypeError, "`path` must be a path.*NoneType"),
     "model mistyped": (
         lambda: khp.ResidualAttentionRegressor(weights="mrsa"),

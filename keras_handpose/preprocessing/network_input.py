@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.checks import are_whole, as_array
 from keras_handpose.preprocessing.crop import BACKGROUND, Crop, crop_hand
 from keras_handpose.preprocessing.detection import detect_hand
 from keras_handpose.preprocessing.frames import check_depth
@@ -68,11 +69,13 @@ def preprocess_input(
     taken_by = CAMERAS.get(camera) if isinstance(camera, str) else camera
     if not isinstance(taken_by, Camera):
         raise ValueError(f"`camera` must be a Camera or one of {', '.join(CAMERAS)}. Received: camera={camera!r}.")
-    if hand not in ("right", "left"):
+    if not isinstance(hand, str) or hand not in ("right", "left"):
         raise ValueError(f"`hand` must be 'right' or 'left'. Received: hand={hand!r}.")
-    if not isinstance(size, int | np.integer) or size < 1:
+    if not are_whole(size) or size < 1:
         raise ValueError(f"`size` must be a whole number of px, at least 1. Received: size={size!r}.")
     frames = list(depth) if isinstance(depth, Iterable) and getattr(depth, "ndim", None) != 2 else [depth]
+    if not isinstance(centres_xyz, Iterable | None):
+        raise TypeError(f"`centres_xyz` must be one centre for each frame, or None. Received: {centres_xyz!r}.")
     centres = [None] * len(frames) if centres_xyz is None else list(centres_xyz)
     if len(centres) != len(frames):
         raise ValueError(
@@ -112,20 +115,21 @@ def decode_predictions(joints_unit: np.ndarray, crops: Sequence[Crop | None]) ->
     See Also:
         `preprocess_input`, with an example; `xyz_to_uvd`, from there to the frame's pixels.
     """
-    joints_unit = np.asarray(joints_unit, np.float64)
-    if joints_unit.ndim != 3 or joints_unit.shape[2] != 3:
+    joints_unit = as_array(joints_unit)
+    if joints_unit.dtype.kind not in "fiu" or joints_unit.ndim != 3 or joints_unit.shape[2] != 3:
         raise ValueError(
-            f"`joints_unit` must have shape (n, joints, 3). Received: shape {joints_unit.shape}. "
-            "Pass the whole batch that the network returned."
+            f"`joints_unit` must have shape (n, joints, 3). Received: shape {joints_unit.shape}, "
+            f"dtype {joints_unit.dtype}. Pass the whole batch that the network returned."
         )
-    if isinstance(crops, Crop) or len(crops) != len(joints_unit):
-        received = "a single Crop" if isinstance(crops, Crop) else f"{len(crops)} crops"
+    listed = isinstance(crops, list | tuple) and all(isinstance(crop, Crop | None) for crop in crops)
+    if not listed or len(crops) != len(joints_unit):
+        received = f"{len(crops)} crops" if listed else f"a {type(crops).__name__}"
         raise ValueError(
             "`crops` must be the list that `preprocess_input` returned beside the network's input. "
             f"Received: {received} for {len(joints_unit)} predictions."
         )
-    joints_xyz = np.full(joints_unit.shape, np.nan)
+    joints_xyz = np.full(joints_unit.shape, np.nan, np.float64)
     for i, crop in enumerate(crops):
         if crop is not None:
-            joints_xyz[i] = crop.unit_to_xyz(joints_unit[i])
+            joints_xyz[i] = crop.unit_to_xyz(joints_unit[i].astype(np.float64))
     return joints_xyz

@@ -163,11 +163,15 @@ def test_input_that_is_refused(change, error, message):
 @pytest.mark.parametrize(
     ("joints_unit", "count", "message"),
     [
-        (np.zeros((21, 3)), 1, r"shape \(n, joints, 3\). Received: shape \(21, 3\). Pass the whole batch"),
+        (
+            np.zeros((21, 3)),
+            1,
+            r"shape \(n, joints, 3\). Received: shape \(21, 3\), dtype float64. Pass the whole batch",
+        ),
         (np.zeros((1, 63)), 1, r"Received: shape \(1, 63\)"),
         (np.zeros((1, 21, 2)), 1, r"Received: shape \(1, 21, 2\)"),
         (np.zeros((2, 21, 3)), 1, "Received: 1 crops for 2 predictions"),
-        (np.zeros((1, 21, 3)), None, "Received: a single Crop for 1 predictions"),
+        (np.zeros((1, 21, 3)), None, "Received: a Crop for 1 predictions"),
     ],
 )
 def test_predictions_that_are_refused(joints_unit, count, message):
