@@ -55,6 +55,7 @@ class Subject:
         engine, precision: What runs it and in which arithmetic.
         batch: Crops in one call.
         mmacs, parameters: The network's.
+        difference_mm: How far an export's joints are from those of Keras, on average, on the hands held out for it.
         path: The file; None where Keras runs the preset.
     """
 
@@ -66,6 +67,7 @@ class Subject:
     mmacs: float
     parameters: int
     path: Path | None
+    difference_mm: float | None = None
 
 
 def main() -> None:
@@ -130,7 +132,8 @@ def export_all(folder: Path, weights: str) -> list[Subject]:
             quantize = None if precision == "float32" else precision
             network = khp.export(weights, folder / f"network-{precision}{suffix}", quantize=quantize)
             print(network, flush=True)
-            one = partial(Subject, engine=engine, precision=precision, **shared)
+            difference_mm = round(network.comparison.mean_difference_mm, 4)
+            one = partial(Subject, engine=engine, precision=precision, difference_mm=difference_mm, **shared)
             subjects += [one(what="network", batch=batch, path=network.path) for batch in BATCHES]
             if precision != "dynamic":
                 subjects.append(one(what="frame, network's file", batch=1, path=network.path))

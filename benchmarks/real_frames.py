@@ -11,7 +11,8 @@ frame was looked at in between: the outline's weight was added after it had show
 Of frames without joints, what can be said is how many of the predicted ones lie on the hand: at most 40 mm behind the
 surface that their pixel shows, and at most 5 mm before it. Beside that are told how many lie within 60 mm of the
 depth that their pixel shows, and how far these are before it. The Kinect v2 frames show left hands, or were taken in a
-mirror, as that sensor's software gives them. With ``--overlays``, ``sheet_WEIGHTS.png`` shows all poses.
+mirror, as that sensor's software gives them. With ``--overlays``, ``sheet_WEIGHTS.png`` shows all poses; what a person
+saw there stands in ``benchmarks/looked_at.csv``, and is counted for the weights that were looked at.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ from report import write_report
 from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.estimator import HandPoseEstimator, Pose
 from keras_handpose.evaluation import joint_errors
+from keras_handpose.models import weights as weight_files
 from keras_handpose.plotting import overlay_poses, plot_pose
 from keras_handpose.preprocessing import Detection, check_depth, crop_hand, detect_hand, read_depth
 from keras_handpose.skeletons import NYU14, convert_joints
 
 NYU_EVALUATED = [0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32]
 """Which of NYU's 36 joints are the 14 of `NYU14`."""
+
+LOOKED_AT = Path(__file__).parent / "looked_at.csv"
+"""Weights, the start of their SHA-256, a frame's file, and whether the skeleton lies on the fingers or is confused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +164,8 @@ def joints_on_hands(
     """Say how many predicted joints lie on the hand that the frames show, and how high the poses score."""
     estimator = HandPoseEstimator(weights, camera=source.camera, hand=source.hand)
     shares, outlines, before, scores = [], [], [], []
+    judged = read_judgements(weights)
+    counts: dict[str, int] = {}
     for file, box in boxes.items():
         if box is None:
             continue
@@ -167,6 +174,9 @@ def joints_on_hands(
         if overlays:
             draw_pose(overlays / f"{Path(weights).stem}_{file.replace('/', '_')}", depth, pose)
             tiles.append(tile(depth, pose, file))
+        if file in judged:
+            sure = " with a score above 0.9" if pose.score > 0.9 else ""
+            counts[judged[file] + sure] = counts.get(judged[file] + sure, 0) + 1
         if not pose.found:
             shares.append(0.0)
             outlines.append(0.0)
@@ -191,7 +201,16 @@ def joints_on_hands(
             "greatest": round(float(max(before)), 1),
         },
         "score": {"mean": round(float(np.mean(scores)), 3), "least": round(float(min(scores)), 3)},
+        **({"looked at": dict(sorted(counts.items()))} if counts else {}),
     }
+
+
+def read_judgements(weights: str) -> dict[str, str]:
+    """Return what was seen of these very weights, by file."""
+    sha256 = weight_files.resolve(weights)[1].sha256
+    with LOOKED_AT.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["weights"] == weights]
+    return {row["file"]: row["skeleton"] for row in rows if sha256.startswith(row["sha256"])}
 
 
 def behind_surface(depth: np.ndarray, pose: Pose) -> np.ndarray:

@@ -139,7 +139,11 @@ def latency() -> str:
     """Times of a network and of a frame on one thread."""
     times = _timed(threads=1)
     rows = [
-        (title, *(_time(times, what=what, **subject) for what in ("network", "frame", "frame, network's file")))
+        (
+            title,
+            *(_time(times, what=what, **subject) for what in ("network", "frame", "frame, network's file")),
+            _difference(times, **subject),
+        )
         for title, subject in (
             ("Keras on TensorFlow", {"engine": "keras"}),
             ("LiteRT float32", {}),
@@ -154,7 +158,7 @@ def latency() -> str:
         )
     ]
     columns = "network", "whole frame, pipeline", "whole frame, network and NumPy"
-    return _table(("one thread, ms: median (fastest)", *columns), rows)
+    return _table(("one thread, ms: median (fastest)", *columns, "joints from Keras', mean mm"), rows)
 
 
 def threads_and_batches() -> str:
@@ -275,11 +279,21 @@ def _time(
     each: int = 1,
 ) -> str:
     """Return a subject's times in ms, those of a call divided by `each`."""
-    wanted = {"network": network, "what": what, "engine": engine, "precision": precision, "batch": batch}
-    for row in rows:
-        if wanted.items() <= row.items():
-            return f"{row['ms'] / each:.1f} ({row['fastest_ms'] / each:.1f})"
-    return NOTHING
+    row = _timing(rows, network=network, what=what, engine=engine, precision=precision, batch=batch)
+    return f"{row['ms'] / each:.1f} ({row['fastest_ms'] / each:.1f})" if row else NOTHING
+
+
+def _difference(
+    rows: Iterable[dict[str, Any]], *, network: str = "msra", engine: str = "litert", precision: str = "float32"
+) -> str:
+    """Return how far an export's joints are from those of Keras in mm."""
+    row = _timing(rows, network=network, what="network", engine=engine, precision=precision, batch=1)
+    difference_mm = row.get("difference_mm")
+    return NOTHING if difference_mm is None else f"{difference_mm:.2f}"
+
+
+def _timing(rows: Iterable[dict[str, Any]], **subject: object) -> dict[str, Any]:
+    return next((row for row in rows if subject.items() <= row.items()), {})
 
 
 def _millions(number: int) -> str:

@@ -129,6 +129,31 @@ def test_predict_knows_hands_scales_and_formats(tmp_path, tiny_weights):
     np.testing.assert_allclose(right.centre_xyz, (0, 0, 400), atol=2)
 
 
+def test_predict_believes_the_labels_beside_the_frames(tmp_path, tiny_weights):
+    run("synth", tmp_path, "--frames", 2, "--camera", "sr305", "--hand", "left", "--depth-scale", 0.125)
+    for path in (tmp_path, tmp_path / "frame_000001.png"):
+        result = run("predict", path, "--weights", tiny_weights, "--json")
+        pose = Pose.from_dict(json.loads(result.stdout)["poses"][-1])
+        assert (pose.camera.name, pose.depth_scale, pose.hand) == ("sr305", 0.125, "left")
+    said = run("predict", tmp_path, "--weights", tiny_weights, "--json", "--hand", "right", "--depth-scale", 0.1)
+    pose = Pose.from_dict(json.loads(said.stdout)["poses"][0])
+    assert (pose.camera.name, pose.depth_scale, pose.hand) == ("sr305", 0.1, "right")
+
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    labels[1]["depth_scale"] = 1
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    mixed = run("predict", tmp_path, "--weights", tiny_weights)
+    assert has_failed(mixed) and "in units of 0.125, 1 mm" in mixed.stderr
+
+
+def test_predict_leaves_out_labels_of_others_where_the_camera_is_given(frames, tiny_weights):
+    (frames / "labels.json").write_text("{}")
+    frame = frames / "a.png"
+    assert has_failed(run("predict", frame, "--weights", tiny_weights))
+    result = run("predict", frame, "--weights", tiny_weights, "--camera", "240,240,160,120,320,240")
+    assert result.exit_code == 0 and "Left out what the folder says" in result.stderr
+
+
 def test_predict_does_a_folders_good_frames_and_reports_the_bad_ones(frames, tmp_path, tiny_weights):
     output = tmp_path / "out"
     result = run("predict", frames, "--camera", "msra15", "--weights", tiny_weights, "--output", output)
@@ -163,7 +188,9 @@ def test_predict_may_write_beside_the_frames_and_run_again(frames, tiny_weights)
         (["{frames}/d.png", "--camera", "msra15"], "not a 16-bit depth image"),
         (["{frames}/e.png", "--camera", "msra15"], "640 x 480"),
         (["{frames}/a.png", "--camera", "kinect"], "`--camera` must be one of msra15"),
+        (["{frames}/a.png"], "no labels.json, which say what camera"),
         (["{frames}/a.png", "--camera", "1,2,3"], "or fx,fy,cx,cy in px"),
+        (["{frames}/a.png", "--camera", "1,1,3,3,320.5,240"], "320.5"),
         (["{frames}/a.png", "--camera", "0,0,0,0"], "`fx` and `fy` must be positive"),
         (["{frames}/a.png", "--camera", "msra15", "--depth-scale", "-1"], "`depth_scale` must be"),
         (["{frames}", "--camera", "msra15", "--format", "npy"], r"looked for *.npy"),

@@ -58,6 +58,9 @@ def test_predict_reads_a_recordings_frames(recording, tmp_path):
     assert len(poses) == 6
     np.testing.assert_allclose(poses[0]["joints_uvd"], recorded[0], atol=0.01)  # The first one is not smoothed.
 
+    alone = CliRunner().invoke(app, ["predict", str(sorted(folder.glob("*.png"))[0]), "--json"])
+    assert json.loads(alone.stdout)["poses"] == poses[:1]
+
 
 def test_in_real_time_a_frame_is_used_or_dropped(recording):
     folder, _ = recording

@@ -15,7 +15,7 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
 
     Args:
         text: The option's value.
-        shape: Height and width of the frames where they are known; width and height are left out then.
+        shape: Height and width of the frames where they are known; width and height may be left out then.
 
     Raises:
         ValueError: There is no camera of that name, or it is not that many numbers.
@@ -31,10 +31,12 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
     expected = "fx,fy,cx,cy" if shape else "fx,fy,cx,cy,width,height"
     try:
         numbers = [float(number) for number in text.split(",")]
-        if len(numbers) != (4 if shape else 6):
+        if len(numbers) == 4 and shape:
+            numbers += shape[::-1]
+        if len(numbers) != 6:
             raise ValueError(f"{len(numbers)} number{'s' * (len(numbers) > 1)}")
-        fx, fy, cx, cy, *size = numbers
-        width, height = shape[::-1] if shape else map(int, size)
+        fx, fy, cx, cy = numbers[:4]
+        width, height = (int(side) if side == int(side) else side for side in numbers[4:])
         return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
     except (ValueError, OverflowError) as error:
         raise ValueError(

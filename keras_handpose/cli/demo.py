@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from keras_handpose.cli.output import joints_table, messages, pose_document, results, silent_runtimes, to_json
+from keras_handpose.cli.output import joints_table, messages, pose_document, results, say, silent_runtimes, to_json
 from keras_handpose.files import whole_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def demo(
         figure.savefig(path)
     with whole_file(output / "pose.json") as path:
         path.write_text(to_json(document), encoding="utf-8")
-    messages.print(f"Wrote {output / 'pose.png'} and {output / 'pose.json'}", highlight=False, markup=False)
+    say(f"Wrote {output / 'pose.png'} and {output / 'pose.json'}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keras_handpose.cli.evaluation_report import depth_reader, figures_table, write_report
-from keras_handpose.cli.output import load_keras, messages, names_in, results, to_json
+from keras_handpose.cli.output import load_keras, messages, names_in, results, say, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,13 +120,13 @@ def evaluate(
         results.print(figures_table(document["results"]))
     for record in document["results"]:
         if record["frames_missed"]:
-            _say(
+            say(
                 f"{record['name']} missed {record['frames_missed']:,} of {record['frames']:,} frames. "
                 "They are bad frames in the success rates and in no mean: say so beside it."
             )
     if output is not None:
         written = write_report(output, ground_truth, evaluations, document, up_to, read_depth)
-        _say(f"Wrote {', '.join(written)} to {output}")
+        say(f"Wrote {', '.join(written)} to {output}")
 
 
 def _predict(weights: str, store: Path, frames: np.ndarray) -> np.ndarray:
@@ -186,7 +186,3 @@ def _numbers(text: str, option: str, otherwise: str = "") -> list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise ValueError(f"`{option}` must be numbers with commas{otherwise}. Received: {text!r}.") from None
-
-
-def _say(text: str) -> None:
-    messages.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from keras_handpose.cli.output import messages, results
+from keras_handpose.cli.output import results, say
 
 if TYPE_CHECKING:
     from keras_handpose.evaluation import LeaderboardEntry
@@ -40,7 +40,7 @@ def leaderboard(
     for trap in protocol.traps:
         results.print(f"- {trap}", markup=False, highlight=False)
     for remark in remarks:
-        messages.print(remark, markup=False, highlight=False, soft_wrap=True)
+        say(remark)
 
 
 def _read_report(path: Path, dataset: str) -> tuple[dict[str, float], list[str]]:

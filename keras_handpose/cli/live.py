@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from keras_handpose.cli.cameras import camera_of
-from keras_handpose.cli.output import messages, results, silent_runtimes, to_json
+from keras_handpose.cli.output import messages, results, say, silent_runtimes, to_json
 
 if TYPE_CHECKING:
     from keras_handpose.capture import CapturedFrame, FrameSource
@@ -125,7 +125,7 @@ def live(
         results.print(statistics.describe(), highlight=False, soft_wrap=True)
     for path in (rrd, video, record):
         if path is not None and path.exists() and path.stat().st_mtime >= started:
-            messages.print(f"Wrote {path}", highlight=False, markup=False)
+            say(f"Wrote {path}")
 
 
 @contextmanager

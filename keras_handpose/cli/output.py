@@ -28,6 +28,7 @@ __all__ = [
     "pose_document",
     "report_error",
     "results",
+    "say",
     "silent_runtimes",
     "to_json",
 ]
@@ -37,6 +38,11 @@ results = Console()
 
 messages = Console(stderr=True)
 """Where everything else goes, so that stdout can be piped: stderr."""
+
+
+def say(text: str) -> None:
+    """Print a message as it is, in one line (as the terminal wraps it)."""
+    messages.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def report_error(error: Exception | str) -> None:

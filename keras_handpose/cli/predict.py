@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -19,6 +19,7 @@ from keras_handpose.cli.output import (
     pose_document,
     report_error,
     results,
+    say,
     silent_runtimes,
     to_json,
 )
@@ -27,7 +28,7 @@ from keras_handpose.files import whole_file
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_handpose.capture import FolderSource
+    from keras_handpose.cameras import Camera
     from keras_handpose.estimator import Pose
 
 __all__ = ["predict"]
@@ -37,11 +38,11 @@ def predict(
     frames: Annotated[Path, typer.Argument(help="A depth frame's file, or a folder of them.")],
     camera: Annotated[
         str | None,
-        typer.Option(help="A camera's name, or fx,fy,cx,cy in px.", show_default="what a recording says"),
+        typer.Option(help="A camera's name, or fx,fy,cx,cy in px.", show_default="what the folder says"),
     ] = None,
     depth_scale: Annotated[
         float | None,
-        typer.Option(help="Millimetres in one unit of the frames.", show_default="what a recording says, or 1"),
+        typer.Option(help="Millimetres in one unit of the frames.", show_default="what the folder says, or 1"),
     ] = None,
     weights: Annotated[
         str, typer.Option(help="A preset's name, a .weights.h5 file beside its record, or an exported file.")
@@ -54,36 +55,45 @@ def predict(
         ),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for ONNX and LiteRT.", min=1, show_default="1")] = None,
-    hand: Annotated[Literal["right", "left"], typer.Option(help="Which hand is in the frames.")] = "right",
+    hand: Annotated[
+        Literal["right", "left"] | None,
+        typer.Option(help="Which hand is in the frames.", show_default="what the folder says, or right"),
+    ] = None,
     format: Annotated[Literal["depth16", "nyu", "npy"], typer.Option(help="How the files hold depth.")] = "depth16",
     output: Annotated[Path | None, typer.Option(help="Folder for a picture of each frame and poses.json.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the poses as JSON.")] = False,
 ) -> None:
     """Estimate the hand's joints in a depth frame, or in each of a folder's.
 
-    A folder's frames that cannot be read are reported and left out; the exit status is then 1.
+    A folder recorded by `keras-handpose live`, or with a labels.json as `keras-handpose synth` writes it, says which
+    camera took its frames. A folder's frames that cannot be read are reported and left out; the exit status is then 1.
     """
     from keras_handpose.estimator import HandPoseEstimator
     from keras_handpose.preprocessing import list_depth_files, read_depth
 
     files = list_depth_files(frames, format=format) if frames.is_dir() else [frames]
-    recording = _recording(frames)
-    if camera is None and recording is None:
+    try:
+        known = _known_of(files)
+    except ValueError as error:
+        if camera is None:
+            raise
+        say(f"Left out what the folder says of its frames: {error}")
+        known = _Known()
+    if camera is None and known.camera is None:
         raise ValueError(
-            f"`--camera` is needed: {frames} is no recording of `keras-handpose live`, which knows its camera."
+            f"`--camera` is needed: {frames} has no recording.json of `keras-handpose live` and no labels.json, which "
+            "say what camera took the frames."
         )
-    if depth_scale is None:
-        depth_scale = recording.depth_scale if recording else 1.0
     shape = _first_shape(files, format)
     if shape is not None:
         with messages.status("Loading the network"), silent_runtimes():
             estimator = HandPoseEstimator(
                 weights,
-                camera=camera_of(camera, shape=shape) if camera else recording.camera,
+                camera=camera_of(camera, shape=shape) if camera else known.camera,
                 engine=engine,
                 threads=threads,
-                hand=hand,
-                depth_scale=depth_scale,
+                hand=hand or known.hand,
+                depth_scale=known.depth_scale if depth_scale is None else depth_scale,
             )
     poses: dict[Path, Pose] = {}
     failures: dict[Path, Exception] = {}
@@ -113,11 +123,39 @@ def predict(
         raise typer.Exit(1 if frames.is_dir() else 2)
 
 
-def _recording(frames: Path) -> FolderSource | None:
-    """Return the recording that a folder is, if it is one."""
-    from keras_handpose.capture import RECORDING_FILE, FolderSource
+class _Known(NamedTuple):
+    """What the folder of the frames says of them."""
 
-    return FolderSource(frames) if (frames / RECORDING_FILE).is_file() else None
+    camera: Camera | None = None
+    depth_scale: float = 1.0
+    hand: Literal["right", "left"] = "right"
+
+
+def _known_of(files: list[Path]) -> _Known:
+    """Look for a recording's list or for labels beside the frames.
+
+    Raises:
+        ValueError: What is there is damaged, or the frames are not all in the same unit.
+    """
+    from keras_handpose.capture import RECORDING_FILE, FolderSource
+    from keras_handpose.datasets.labelled import LABELS_FILE, LabelledFrames
+
+    folder = files[0].parent
+    if (folder / RECORDING_FILE).is_file():
+        recording = FolderSource(folder)
+        return _Known(recording.camera, recording.depth_scale)
+    if (folder / LABELS_FILE).is_file():
+        labelled = LabelledFrames(folder)
+        names = {file.name for file in files}
+        scales = {scale for name, scale in zip(labelled.paths, labelled.depth_scales, strict=True) if name in names}
+        if len(scales) == 1:
+            return _Known(labelled.camera, scales.pop(), labelled.hand)
+        if scales:
+            raise ValueError(
+                f"The frames in {folder} are in units of {', '.join(f'{scale:g}' for scale in sorted(scales))} mm, "
+                "by their labels. Put the frames of each unit into a folder of their own."
+            )
+    return _Known()
 
 
 def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:

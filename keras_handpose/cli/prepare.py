@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from keras_handpose.cli.output import messages, names_in
+from keras_handpose.cli.output import messages, names_in, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,11 +123,8 @@ def _report(store: CropStore) -> None:
     if len(bad) > _SHOWN:
         messages.print(f"and {len(bad) - _SHOWN} more, which the store's settings name", style="yellow")
     without = len(store) - int(store.found.sum()) - len(bad)
-    messages.print(
+    say(
         f"Read {store.settings['dataset']}; no hand was found in {without:,} frames"
         + (f", {len(bad):,} were skipped" if bad else "")
-        + f". Wrote {int(store.found.sum()):,} crops to {store.path} ({store.path.stat().st_size / 2**20:.1f} MiB).",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        + f". Wrote {int(store.found.sum()):,} crops to {store.path} ({store.path.stat().st_size / 2**20:.1f} MiB)."
     )

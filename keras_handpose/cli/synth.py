@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from keras_handpose.cli.output import messages
+from keras_handpose.cli.output import messages, say
 
 __all__ = ["synth"]
 
@@ -70,4 +70,4 @@ def synth(
             workers=workers,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    messages.print(f"Wrote {int(progress.tasks[task].completed)} frames to {output}", highlight=False, markup=False)
+    say(f"Wrote {int(progress.tasks[task].completed)} frames to {output}")

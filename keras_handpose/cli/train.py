@@ -6,13 +6,15 @@ import json
 import os
 import sys
 from dataclasses import fields, replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keras_handpose.cli.output import load_keras, messages, names_in, report_error
+from keras_handpose.cli.options import data_option, in_panel, read_architecture
+from keras_handpose.cli.output import load_keras, messages, names_in, report_error, say
 from keras_handpose.cli.prepare import prepare
 
 if TYPE_CHECKING:
@@ -21,48 +23,45 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
-def _data(*names: str, help: str, default: str | bool = True) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel="Data", show_default=default)
-
-
-def _recipe(*names: str, help: str, default: str | bool = True) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel="Recipe", show_default=default)
-
-
-def _distribution(*names: str, help: str, default: str | bool = True) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel="Distribution", show_default=default)
+_recipe = partial(in_panel, "Recipe")
+_distribution = partial(in_panel, "Distribution")
 
 
 def _augmentation(*, help: str) -> Any:
-    return typer.Option(help=help, rich_help_panel="Augmentation", show_default="none")
+    return in_panel("Augmentation", help=help, default="none")
 
 
 def train(
     output: Annotated[Path, typer.Option(help="Folder of the run. A run that was interrupted there goes on.")],
-    store: Annotated[Path | None, _data(help="Crops to train on, as `prepare` writes them.")] = None,
-    test_store: Annotated[Path | None, _data(help="Crops to judge by, of a dataset's test split.")] = None,
-    dataset: Annotated[str | None, _data(help="msra15, icvl, nyu or frames: prepare its crops in the folder.")] = None,
-    data_dir: Annotated[Path | None, _data(help="Folder of the dataset's own files.")] = None,
-    centre: Annotated[str | None, _data(help="With --dataset: com or ground-truth.", default="com")] = None,
+    store: Annotated[Path | None, data_option(help="Crops to train on, as `prepare` writes them.")] = None,
+    test_store: Annotated[Path | None, data_option(help="Crops to judge by, of a dataset's test split.")] = None,
+    dataset: Annotated[
+        str | None, data_option(help="msra15, icvl, nyu or frames: prepare its crops in the folder.")
+    ] = None,
+    data_dir: Annotated[Path | None, data_option(help="Folder of the dataset's own files.")] = None,
+    centre: Annotated[str | None, data_option(help="With --dataset: com or ground-truth.", default="com")] = None,
     cube: Annotated[
-        str | None, _data(help="Edge of the cubes in mm; with --dataset, as for `prepare`.", default="250")
+        str | None, data_option(help="Edge of the cubes in mm; with --dataset, as for `prepare`.", default="250")
     ] = None,
     skip_bad: Annotated[
-        bool | None, _data("--skip-bad", help="With --dataset: go on after frames that cannot be read.")
+        bool | None, data_option("--skip-bad", help="With --dataset: go on after frames that cannot be read.")
     ] = None,
     leave_out: Annotated[
-        str | None, _data(help="Subjects to judge by and not to train on, such as P0 or P0,P3.")
+        str | None, data_option(help="Subjects to judge by and not to train on, such as P0 or P0,P3.")
     ] = None,
-    folds: Annotated[str | None, _data(help="all: leave out every subject once and join the predictions.")] = None,
+    folds: Annotated[
+        str | None, data_option(help="all: leave out every subject once and join the predictions.")
+    ] = None,
     preset: Annotated[
-        str | None, _data(help="Train as a preset was trained, recipe and rendered hands; other options change that.")
+        str | None,
+        data_option(help="Train as a preset was trained, recipe and rendered hands; other options change that."),
     ] = None,
-    samples: Annotated[int | None, _data(help="Rendered hands: crops to train on.", default="240000")] = None,
+    samples: Annotated[int | None, data_option(help="Rendered hands: crops to train on.", default="240000")] = None,
     skeleton: Annotated[
-        str | None, _data(help="Rendered hands: msra21, icvl16, nyu14 or hand56.", default="msra21")
+        str | None, data_option(help="Rendered hands: msra21, icvl16, nyu14 or hand56.", default="msra21")
     ] = None,
     repeats: Annotated[
-        int | None, _data(help="Rendered hands: crops made of each, all but the first augmented.", default="1")
+        int | None, data_option(help="Rendered hands: crops made of each, all but the first augmented.", default="1")
     ] = None,
     name: Annotated[str | None, _recipe(help="What the weights will be called.", default="trained")] = None,
     weights: Annotated[
@@ -217,7 +216,7 @@ def _choose_joints(output: Path, recipe: Recipe, record: Any) -> None:
 
     source, chosen = (output / f"{name}{WEIGHTS_SUFFIX}" for name in (recipe.name, record.name))
     choose_layout(source, chosen, record.skeleton, camera=record.camera)
-    messages.print(f"Wrote {chosen}", highlight=False, markup=False, soft_wrap=True)
+    say(f"Wrote {chosen}")
 
 
 _PARTNERS = {
@@ -292,12 +291,7 @@ def _recipe_of(defaults: Recipe, options: dict[str, Any]) -> Recipe:
 
 
 def _architecture(options: dict[str, Any]) -> dict[str, Any]:
-    try:
-        architecture = json.loads(options["architecture"] or "{}")
-    except json.JSONDecodeError as error:
-        raise ValueError(f"--architecture must be JSON: {error}. Received: {options['architecture']}") from None
-    if not isinstance(architecture, dict):
-        raise ValueError(f"--architecture must be a JSON object. Received: {options['architecture']}")
+    architecture = read_architecture(options["architecture"])
     if options["configuration"] is not None:
         architecture["configuration"] = options["configuration"]
     return architecture if options["attention"] else {**architecture, "attention": False}
@@ -314,10 +308,5 @@ def _report(figures: dict[str, Any] | None, output: Path) -> None:
     """Say where everything is, and how good it is."""
     if figures is not None:
         missed = f", {figures['frames_missed']:,} of them missed" if figures["frames_missed"] else ""
-        messages.print(
-            f"Mean error {figures['mean_error_mm']:.2f} mm on {figures['frames']:,} frames{missed}: {figures['data']}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    messages.print(f"Wrote {output}", highlight=False, markup=False, soft_wrap=True)
+        say(f"Mean error {figures['mean_error_mm']:.2f} mm on {figures['frames']:,} frames{missed}: {figures['data']}")
+    say(f"Wrote {output}")

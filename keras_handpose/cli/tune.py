@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from keras_handpose.cli.output import load_keras, messages, names_in
+from keras_handpose.cli.options import data_option, in_panel, read_architecture
+from keras_handpose.cli.output import load_keras, messages, names_in, say
 
 if TYPE_CHECKING:
     from keras_handpose.tuning import HyperResidualAttention, Outcome
@@ -27,21 +27,19 @@ _ROWS = 12  # of the live table
 _REFRESH = 0.5  # Hz: it reads files.
 
 
-def _data(*names: str, help: str, default: str | bool = True) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel="Data", show_default=default)
-
-
 def _budget(*, help: str) -> Any:
-    return typer.Option(help=help, rich_help_panel="Budget", show_default="none")
+    return in_panel("Budget", help=help, default="none")
 
 
 def tune(
     output: Annotated[Path, typer.Option(help="Folder of the search. One that was interrupted there goes on.")],
-    store: Annotated[Path | None, _data(help="Crops to train on, as `prepare` writes them.")] = None,
-    leave_out: Annotated[str | None, _data(help="With --store: subjects to measure on, such as P0 or P0,P3.")] = None,
-    test_store: Annotated[Path | None, _data(help="With --store: other crops to measure on.")] = None,
-    samples: Annotated[int, _data(help="Without --store: rendered hands to train on.", default="24000")] = 24_000,
-    skeleton: Annotated[str, _data(help="Rendered hands: msra21, icvl16, nyu14 or hand56.")] = "msra21",
+    store: Annotated[Path | None, data_option(help="Crops to train on, as `prepare` writes them.")] = None,
+    leave_out: Annotated[
+        str | None, data_option(help="With --store: subjects to measure on, such as P0 or P0,P3.")
+    ] = None,
+    test_store: Annotated[Path | None, data_option(help="With --store: other crops to measure on.")] = None,
+    samples: Annotated[int, data_option(help="Without --store: rendered hands to train on.", default="24000")] = 24_000,
+    skeleton: Annotated[str, data_option(help="Rendered hands: msra21, icvl16, nyu14 or hand56.")] = "msra21",
     space: Annotated[str, typer.Option(help="paper, compact or mobile: what is searched over.")] = "compact",
     settings: Annotated[
         list[str] | None,
@@ -86,15 +84,15 @@ def tune(
     how = {"tuner": tuner, "objective": objective, "seed": seed}
     if processes > 1 and not is_member():
         prepare_search(output, model, **how)
-        with _watched(output) as say:
-            run_processes(sys.argv[1:], output, workers=processes, progress=say)
+        with _watched(output) as tell:
+            run_processes(sys.argv[1:], output, workers=processes, progress=tell)
         outcome = conclude(output, model, objective=objective)
     elif is_worker():
         search(output, model, trials=trials, **how)
         return
     else:
-        with _watched(output) as say:
-            outcome = search(output, model, trials=trials, progress=say, **how)
+        with _watched(output) as tell:
+            outcome = search(output, model, trials=trials, progress=tell, **how)
     _report(outcome, output)
 
 
@@ -113,22 +111,12 @@ def _model(options: dict[str, Any]) -> HyperResidualAttention:
         data = StoredCrops(options["store"], leave_out=names_in(options["leave_out"]), test=options["test_store"])
     recipe = replace(
         default_recipe(data, space),
-        architecture=_architecture(options["architecture"]),
+        architecture=read_architecture(options["architecture"]),
         epochs=options["epochs"],
         seed=options["seed"],
     )
     budget = Budget(**{key: options[key] for key in ("max_mmacs", "max_params", "max_ms")})
     return HyperResidualAttention(data, space=space, budget=budget, recipe=recipe, workers=options["workers"])
-
-
-def _architecture(text: str | None) -> dict[str, Any]:
-    try:
-        architecture = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
-        raise ValueError(f"--architecture must be JSON: {error}. Received: {text}") from None
-    if not isinstance(architecture, dict):
-        raise ValueError(f"--architecture must be a JSON object. Received: {text}")
-    return architecture
 
 
 # === What is seen of it ===
@@ -146,19 +134,19 @@ def _watched(folder: Path) -> Iterator[Callable[[], None] | None]:
     seen = {trial.name for trial in read_search(folder).trials if trial.status != "running"}
     rejected = len(read_search(folder).rejected)
 
-    def say() -> None:
+    def tell() -> None:
         nonlocal rejected
         record = read_search(folder)
         if len(record.rejected) > rejected:
             rejected = len(record.rejected)
-            _print(record.rejections())
+            say(record.rejections())
         for trial in record.trials:
             if trial.status != "running" and trial.name not in seen:
                 seen.add(trial.name)
-                _print(f"Trial {trial.name} {trial.status}: {trial.reason or _figures(trial)}")
+                say(f"Trial {trial.name} {trial.status}: {trial.reason or _figures(trial)}")
 
-    yield say
-    say()
+    yield tell
+    tell()
 
 
 def _table(record: SearchRecord) -> Table:
@@ -198,14 +186,10 @@ def _figures(trial: TrialRecord) -> str:
 
 
 def _report(outcome: Outcome, output: Path) -> None:
-    _print(outcome.describe())
-    _print(f"See {output / 'trials.csv'} and {output / 'trials.png'}.")
+    say(outcome.describe())
+    say(f"See {output / 'trials.csv'} and {output / 'trials.png'}.")
     if outcome.weights is not None:
-        _print(f"Its weights are {outcome.weights}")
+        say(f"Its weights are {outcome.weights}")
     if outcome.command is not None:
-        _print("This trains it again; give it more epochs:")
+        say("This trains it again; give it more epochs:")
         typer.echo(outcome.command)
-
-
-def _print(text: str) -> None:
-    messages.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -43,6 +43,9 @@ class LabelledFrames(Dataset):
     Args:
         folder: The folder with ``labels.json``.
 
+    Attributes:
+        depth_scales: Millimetres in a unit of each PNG file.
+
     Raises:
         FileNotFoundError: There is no label file.
         ValueError: It is damaged, or a label lacks something, contradicts the first one, names a file outside of the
@@ -77,18 +80,18 @@ class LabelledFrames(Dataset):
             joints_xyz.append(read.joints_xyz)
             subjects.append(str(label.get("subject", "")))
             paths.append(str(label["file"]))
-            scales.append(read.depth_scale)
+            scales.append(float(read.depth_scale))
         require_inside(paths, listed_in=path)
         self.joints_xyz = np.array(joints_xyz, np.float32)
         self.subjects = np.array(subjects)
         self.paths = tuple(paths)
-        self._depth_scales = np.array(scales)
+        self.depth_scales = tuple(scales)
 
     def describe(self) -> str:
         return f"{self.name} ({len(self):,} of camera {self.camera.name}, {self.hand} hands, {self.skeleton.name})"
 
     def read_depth(self, i: int) -> np.ndarray:
-        return read_png(self.folder / self.paths[i], self.camera, depth_scale=float(self._depth_scales[i]))
+        return read_png(self.folder / self.paths[i], self.camera, depth_scale=self.depth_scales[i])
 
 
 def write_labelled(folder: str | os.PathLike, frames: Iterable[Frame], *, depth_scale: float = 1.0) -> Path:
