@@ -45,8 +45,10 @@ class Recordings(Sequence):
 def main(recordings: Path, output: Path) -> khp.datasets.CropStore:
     """Find the hand in every frame, crop it and keep crops and joints in one file."""
     store = khp.datasets.CropStore.from_frames(output, Recordings(recordings), centre="com", cube=250.0)
-    print(f"{output}: {store.found.sum()} of {len(store)} hands found, of {', '.join(np.unique(store.subjects))}.")
-    print(f"Next: keras-handpose train --finetune msra --store {output} --leave-out {store.subjects[-1]} --output runs")
+    subjects = np.unique(store.subjects)
+    print(f"{output}: {store.found.sum()} of {len(store)} hands found, of {', '.join(subjects)}.")
+    judged_by = f" --leave-out {subjects[-1]}" if len(subjects) > 1 else ""  # Whom the network has not seen.
+    print(f"Next: keras-handpose train --finetune msra --store {output}{judged_by} --output runs/mine")
     return store
 
 
