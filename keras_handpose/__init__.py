@@ -3,7 +3,7 @@
 Names are imported when they are first used: pre-processing does not wait for Keras, nor anything for matplotlib.
 """
 
-import importlib
+from keras_handpose.lazy_names import lazily
 
 __version__ = "0.1.0"
 
@@ -69,17 +69,4 @@ _ORIGINS = {
 
 __all__ = ["__version__", *_MODULES, *_ORIGINS]
 
-
-def __getattr__(name: str):
-    if name in _MODULES:
-        value = importlib.import_module(f"{__name__}.{_MODULES[name]}")
-    elif name in _ORIGINS:
-        value = getattr(importlib.import_module(f"{__name__}.{_ORIGINS[name]}"), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _ORIGINS, modules=_MODULES)

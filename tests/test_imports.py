@@ -17,7 +17,7 @@ import keras_handpose
 PACKAGE = Path(keras_handpose.__file__).parent
 
 STOREYS = (
-    {"checks"},
+    {"checks", "lazy_names"},
     {"cameras", "skeletons", "files", "records"},
     {"preprocessing"},
     {"datasets", "capture", "confidence"},

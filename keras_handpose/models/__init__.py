@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ResidualAttentionRegressor", "count_macs", "hand_pose_pipeline"]
+from keras_handpose.lazy_names import lazily
 
+_ORIGINS = {
+    "ResidualAttentionRegressor": "residual_attention",
+    "count_macs": "macs",
+    "hand_pose_pipeline": "pipeline",
+}
 
-def __getattr__(name: str):
-    if name == "ResidualAttentionRegressor":
-        from keras_handpose.models.residual_attention import ResidualAttentionRegressor
+__all__ = list(_ORIGINS)
 
-        return ResidualAttentionRegressor
-    if name == "count_macs":
-        from keras_handpose.models.macs import count_macs
-
-        return count_macs
-    if name == "hand_pose_pipeline":
-        from keras_handpose.models.pipeline import hand_pose_pipeline
-
-        return hand_pose_pipeline
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _ORIGINS)

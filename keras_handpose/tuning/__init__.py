@@ -5,7 +5,7 @@ Names are imported when they are first used: the spaces are there without KerasT
 
 from __future__ import annotations
 
-import importlib
+from keras_handpose.lazy_names import lazily
 
 _ORIGINS = {
     "Budget": "budget",
@@ -22,12 +22,4 @@ _ORIGINS = {
 
 __all__ = list(_ORIGINS)
 
-
-def __getattr__(name: str):
-    if name not in _ORIGINS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_ORIGINS[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _ORIGINS)
