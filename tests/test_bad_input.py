@@ -6,6 +6,7 @@ It is the overview; what a single function refuses in detail stands in that func
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -39,6 +40,7 @@ FRAME = np.zeros(CAMERA.shape, np.uint16)
 FRAME[80:140, 150:200] = 400
 JOINTS = np.zeros((21, 3)) + (0.0, 0.0, 400.0)
 CENTRE = (20.0, -15.0, 400.0)
+WITH_CUBE, FLAT = np.full((1, 21, 4), 300.0), np.zeros((1, 63))
 RAGGED = [[1, 2, 3], [4]]
 TOO_BIG = 10**400
 
@@ -68,6 +70,14 @@ def smoothed(joints_xyz, dt=0.1) -> np.ndarray:
     smooth = OneEuroFilter()
     smooth(JOINTS, dt=0.1)
     return smooth(joints_xyz, dt=dt)
+
+
+def inputs_of(depth=None, **settings) -> tuple:
+    return khp.preprocess_input(FRAME if depth is None else depth, **{"camera": CAMERA, **settings})
+
+
+def error_of(joints_unit, cube) -> None:
+    khp.MeanJointErrorMM(cube=cube).update_state(joints_unit, JOINTS[None])
 
 
 def stream(*frames, **settings) -> list[Pose]:
@@ -195,17 +205,48 @@ def test_a_frame_of_any_other_number_is_a_frame(dtype):
 @pytest.mark.parametrize(
     ("frame", "depth_scale", "message"),
     [
-        (FRAME / 1000, 1.0, r"nearer than 20 mm \(0.4 mm at most\): metres are depth_scale=1000"),
+        (FRAME / 1000, 1.0, "nearer than 20 mm: frames in metres need depth_scale=1000"),
+        (np.where(np.arange(320 * 240).reshape(240, 320) == 9, 800, FRAME / 1000), 1.0, "nearer than 20 mm"),
         (FRAME // 400, 1.0, "nearer than 20 mm"),
-        (FRAME, 1000.0, r"farther than 100 m \(400 m at least\): mm are depth_scale=1"),
-        (FRAME.astype(np.int64), 1e9, "farther than 100 m"),
+        (FRAME, 1000.0, "farther than 100 m: frames in mm need depth_scale=1"),
+        (FRAME.astype(np.int64), 1e6, "farther than 100 m"),
     ],
 )
 def test_a_unit_that_cannot_be_is_told(frame, depth_scale, message):
+    estimator = estimator_of(depth_scale=depth_scale)
     both = BothHands(Still(), camera=CAMERA, skeleton="msra21", cube=250, depth_scale=depth_scale)
-    for use in (estimator_of(depth_scale=depth_scale), lambda frame: both(frame)[0]):
-        with pytest.warns(UserWarning, match=message):
-            assert not use(frame).found
+    for use in (
+        estimator,
+        lambda frame: estimator(frame, centre_xyz=CENTRE),
+        lambda frame: estimator.batch([frame])[0],
+        lambda frame: estimator.batch([frame], centres_xyz=[CENTRE])[0],
+        lambda frame: next(estimator.stream([frame])),
+        lambda frame: next(estimator.stream([frame], newest=True)),
+        lambda frame: both(frame)[0],
+        lambda frame: khp.preprocess_input(frame, camera=CAMERA, depth_scale=depth_scale)[1][0],
+    ):
+        with pytest.warns(UserWarning, match=message) as said:
+            pose = use(frame)
+        assert pose is None or not pose.found
+        assert [warning.filename for warning in said] == [__file__]  # Whose line it is that can be mended.
+
+
+@pytest.mark.parametrize("use", ["call", "batch", "stream", "input"])
+def test_a_unit_is_told_once_for_each_line_that_asks(use):
+    estimator = estimator_of()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
+        for i in range(5):
+            frames = [FRAME / 1000 * (1 + i)] * 2
+            if use == "call":
+                estimator(frames[0])
+            elif use == "batch":
+                estimator.batch(frames)
+            elif use == "stream":
+                list(estimator.stream(frames))
+            else:
+                khp.preprocess_input(frames, camera=CAMERA)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("frame", [*NO_HAND.values(), FRAME, FRAME * 8, FRAME // 8], ids=lambda _: "")
@@ -311,6 +352,8 @@ CALLS = {
     "last": (lambda: ESTIMATOR(FRAME, last=FRAME), TypeError, "`last` must be the Pose .*Received: a ndarray"),
     "batch of None": (lambda: ESTIMATOR.batch(None), TypeError, "one after the other. Received: a NoneType"),
     "batch of one": (lambda: ESTIMATOR.batch(FRAME), TypeError, r"a single one of shape \(240, 320\)"),
+    "batch of a number": (lambda: ESTIMATOR.batch(np.array(5)), TypeError, "`frames` must be depth frames"),
+    "batch's centres": (lambda: ESTIMATOR.batch([FRAME], centres_xyz=np.array(5)), TypeError, "`centres_xyz` must be"),
     "batch of too few": (lambda: ESTIMATOR.batch([FRAME], centres_xyz=[]), ValueError, "`centres_xyz` must have one"),
     "batch of too many": (lambda: ESTIMATOR.batch([], centres_xyz=[None]), ValueError, "Received: more than 0, for 0"),
     "both last": (
@@ -355,6 +398,11 @@ CALLS = {
         ValueError,
         "`seconds` must be a positive.*seconds=-1",
     ),
+    "video None": (lambda: khp.live.VideoWriter(None), TypeError, "`path` must be a path. Received: a NoneType"),
+    "video width": (lambda: khp.live.VideoWriter("x.gif", width="x"), ValueError, "`width` must be .*width='x'"),
+    "video rate": (lambda: khp.live.VideoWriter("x.gif", rate="x"), ValueError, "`rate` must be .*rate='x'"),
+    "recorder None": (lambda: khp.live.Recorder(None), TypeError, "`folder` must be a path. Received: a NoneType"),
+    "window rate": (lambda: khp.live.WindowViewer(rate="x"), ValueError, "`rate` must be .*rate='x'"),
     "smooth": (
         lambda: stream(FRAME, smooth="yes"),
         TypeError,
@@ -382,6 +430,7 @@ CALLS = {
     "pose None": (lambda: Pose.from_dict(None), ValueError, "`values` must be what `to_dict` returns"),
     "pose's joints": (lambda: pose_of(joints_xyz="x"), ValueError, "These values are not a pose"),
     "pose's few joints": (lambda: pose_of(joints_xyz=[[0, 0, 1]]), ValueError, r"must have shape \(21, 3\)"),
+    "pose's hand": (lambda: pose_of(hand="both"), ValueError, "not a pose: `hand` must be 'right' or 'left'"),
     "pose's camera": (lambda: pose_of(camera="msra15"), ValueError, "These values are not a pose"),
     "pose's skeleton": (lambda: pose_of(skeleton="hand"), ValueError, "its skeleton is not among msra21"),
     "plot swapped": (lambda: khp.plot_pose(POSE, FRAME), TypeError, "Received: a ndarray. The frame comes before"),
@@ -435,6 +484,11 @@ CALLS = {
         TypeError,
         "`camera` must be a Camera. Received: a ndarray",
     ),
+    "frame's hand": (
+        lambda: Frame(depth=FRAME, joints_xyz=JOINTS, camera=CAMERA, skeleton=khp.MSRA21, hand="both"),
+        ValueError,
+        "`hand` must be 'right' or 'left'. Received: hand='both'",
+    ),
     "frame's joints": (
         lambda: Frame(depth=FRAME, joints_xyz=JOINTS[:14], camera=CAMERA, skeleton=khp.MSRA21),
         ValueError,
@@ -450,11 +504,55 @@ CALLS = {
     "labels nowhere": (lambda: LabelledFrames("nowhere"), FileNotFoundError, "no label file"),
     "model number": (lambda: khp.ResidualAttentionRegressor(weights=3), TypeError, "`weights` must be .*an? int"),
     "model upper case": (lambda: khp.weights.download("MSRA"), ValueError, "Did you mean 'msra'"),
-    "input's size": (lambda: khp.preprocess_input(FRAME, camera=CAMERA, size=True), ValueError, "size=True"),
-    "input's centres": (lambda: khp.preprocess_input(FRAME, camera=CAMERA, centres_xyz=5), TypeError, "Received: 5"),
+    "input's size": (lambda: inputs_of(size=True), ValueError, "size=True"),
+    "input's huge size": (lambda: inputs_of(size=10**9), ValueError, "from 1 to 4096. Received: size=1000000000"),
+    "input's centres": (lambda: inputs_of(centres_xyz=5), TypeError, "Received: 5"),
+    "input's camera": (lambda: inputs_of(camera="kinect_V3"), ValueError, "Did you mean 'kinect_v2'?"),
+    "input's cube": (lambda: inputs_of([], cube="x"), ValueError, "`cube` must be a positive edge in mm.*cube='x'"),
+    "input's scale": (lambda: inputs_of([], depth_scale=0), ValueError, "`depth_scale` must be .*depth_scale=0"),
+    "input's hand": (lambda: inputs_of([], hand="both"), ValueError, "'right' or 'left'. Received: hand='both'"),
+    "input's score": (
+        lambda: inputs_of(centres_xyz=[CENTRE], min_score="x"),
+        ValueError,
+        r"`min_score` must be in \(0, 1\]. Received: min_score='x'",
+    ),
+    "input of a path": (lambda: inputs_of(Path("")), TypeError, "`depth` must be a depth frame .*read_depth reads"),
+    "input of nothing": (lambda: inputs_of(""), TypeError, "`depth` must be a depth frame .*Received: ''"),
+    "input of a number": (lambda: inputs_of(np.array(400)), ValueError, r"Received: shape \(\)"),
+    "crop huge": (lambda: khp.crop_hand(FRAME, CAMERA, CENTRE, size=10**9), ValueError, "from 1 to 4096"),
     "predictions text": (lambda: khp.decode_predictions("abc", []), ValueError, "`joints_unit` must have shape"),
+    "predictions flat": (lambda: khp.decode_predictions(JOINTS, [None]), ValueError, r"shape \(21, 3\).*whole batch"),
+    "predictions ragged": (lambda: khp.decode_predictions(RAGGED, [None] * 2), ValueError, "`joints_unit` must have"),
     "predictions' crops": (lambda: khp.decode_predictions(JOINTS[None], [1]), ValueError, "`crops` must be the list"),
     "predictions' none": (lambda: khp.decode_predictions(JOINTS[None], None), ValueError, "Received: a NoneType"),
+    "predictions' few": (lambda: khp.decode_predictions(JOINTS[None], []), ValueError, "Received: 0 crops for 1"),
+    "loss delta": (lambda: khp.JointLoss(huber_delta="x"), ValueError, "`huber_delta` must be .*Received: 'x'"),
+    "loss ragged": (lambda: khp.JointLoss()(RAGGED, JOINTS[None]), ValueError, "must be numbers in the unit cube"),
+    "loss text": (lambda: khp.JointLoss()(JOINTS[None], "abc"), ValueError, "must be numbers in the unit cube"),
+    "loss flat": (lambda: khp.JointLoss()(FLAT, FLAT), ValueError, r"Received: \(1, 63\) and \(1, 63\)"),
+    "loss swapped": (lambda: khp.JointLoss()(JOINTS[None], WITH_CUBE), ValueError, r"and \(1, 21, 4\)"),
+    "metric cube": (lambda: khp.MeanJointErrorMM(cube="x"), ValueError, "`cube` must be .*Received: cube='x'"),
+    "metric none": (lambda: error_of(JOINTS[None], cube=None), ValueError, "Pass `cube` where targets do not carry"),
+    "metric both": (lambda: error_of(WITH_CUBE, cube=250), ValueError, "Leave `cube=250.*` out where targets"),
+    "metric ragged": (lambda: error_of(RAGGED, cube=250), ValueError, "must be numbers in the unit cube"),
+    "resolve None": (lambda: khp.weights.resolve(None), TypeError, "`weights` must be .*NoneType"),
+    "resolve nothing": (lambda: khp.weights.resolve(""), ValueError, "`weights` must be .*Received: .*''"),
+    "resolve nobody": (lambda: khp.weights.resolve("~nouser/x.weights.h5"), ValueError, "nobody is called so here"),
+    "locate a number": (lambda: khp.weights.locate(5), TypeError, "`weights` must be .*an? int"),
+    "locate mistyped": (lambda: khp.weights.locate("mrsa"), ValueError, "presets are: .*Did you mean 'msra'"),
+    "verify bytes": (lambda: khp.weights.verify(b"msra"), TypeError, "`weights` must be .*bytes"),
+    "verify nowhere": (lambda: khp.weights.verify("x.weights.h5"), FileNotFoundError, "x.weights.h5"),
+    "download from 5": (lambda: khp.weights.download("mine", address=5), TypeError, "`address` must be .*an? int"),
+    "download by ftp": (lambda: khp.weights.download("mine", address="ftp://x"), ValueError, "http.*Received: ftp://x"),
+    "download from [": (lambda: khp.weights.download("mine", address="//[x"), ValueError, "which is malformed"),
+    "publish to None": (lambda: khp.weights.publish("msra", None), TypeError, "`folder` must be .*NoneType"),
+    "publish to 5": (lambda: khp.weights.publish("msra", 5), TypeError, "`folder` must be .*an? int"),
+    "publish to bytes": (lambda: khp.weights.publish("msra", b""), TypeError, "`folder` must be .*bytes"),
+    "publish to nothing": (lambda: khp.weights.publish("msra", ""), ValueError, "`folder` must be .*Received: ''"),
+    "publish to [": (lambda: khp.weights.publish("msra", "//[x"), ValueError, "`folder` must be .*malformed"),
+    "publish to a web": (lambda: khp.weights.publish("msra", "http://x/y"), ValueError, "`folder` must be a folder on"),
+    "publish to a file": (lambda: khp.weights.publish("msra", os.devnull), OSError, "`folder` must be a folder that"),
+    "publish as": (lambda: khp.weights.publish("msra", "out", name="a/b"), ValueError, "`name` must be .*'a/b'"),
     "export nowhere": (lambda: khp.export("msra", None), TypeError, "`path` must be a path.*NoneType"),
     "model mistyped": (
         lambda: khp.ResidualAttentionRegressor(weights="mrsa"),

@@ -187,7 +187,7 @@ def test_predict_may_write_beside_the_frames_and_run_again(frames, tiny_weights)
         (["nowhere.png", "--camera", "msra15"], "no depth file"),
         (["{frames}/d.png", "--camera", "msra15"], "not a 16-bit depth image"),
         (["{frames}/e.png", "--camera", "msra15"], "640 x 480"),
-        (["{frames}/a.png", "--camera", "kinect"], "`--camera` must be one of msra15"),
+        (["{frames}/a.png", "--camera", "kinect2"], "Did you mean 'kinect_v2'?"),
         (["{frames}/a.png"], "no labels.json, which say what camera"),
         (["{frames}/a.png", "--camera", "1,2,3"], "or fx,fy,cx,cy in px"),
         (["{frames}/a.png", "--camera", "1,1,3,3,320.5,240"], "320.5"),
@@ -282,11 +282,15 @@ def test_json_keeps_arrays_on_a_line_and_strings_as_they_are():
     assert "[ 1.5, null ]" in text or "[1.5, null]" in text
 
 
-def test_a_real_process_is_quiet(frames, tiny_weights):
-    arguments = ["predict", frames / "a.png", "--camera", "msra15", "--weights", tiny_weights, "--json"]
+def test_a_real_process_says_what_matters_in_a_line_each(tmp_path, tiny_weights):
+    for name, image in (("a.png", palm()), ("in_metres.png", (palm() > 0).astype(np.uint16))):
+        cv2.imwrite(str(tmp_path / name), image)
+    arguments = ["predict", tmp_path, "--camera", "msra15", "--weights", tiny_weights, "--json"]
     command = [sys.executable, "-m", "keras_handpose", *map(str, arguments)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_CPP")}
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert result.returncode == 0
-    assert json.loads(result.stdout)["poses"]
-    assert result.stderr.splitlines() == ["tiny: trained on nothing: random weights"]
+    assert [pose["found"] for pose in json.loads(result.stdout)["poses"]] == [True, False]
+    trained, warned = result.stderr.splitlines()
+    assert trained == "tiny: trained on nothing: random weights"
+    assert warned.startswith("Warning: Almost all depth in this frame is nearer than 20 mm")

@@ -22,12 +22,23 @@ from hypothesis import strategies as st
 from keras_handpose.cameras import CAMERAS, Camera, uvd_to_xyz, xyz_to_uvd
 from keras_handpose.capture import CapturedFrame
 from keras_handpose.estimator import BothHands, HandPoseEstimator, OneEuroFilter, Pose
-from keras_handpose.preprocessing import Crop, HandCube, check_depth, crop_hand, detect_hand, read_depth, refine_centre
+from keras_handpose.preprocessing import (
+    Crop,
+    HandCube,
+    check_depth,
+    crop_hand,
+    decode_predictions,
+    detect_hand,
+    preprocess_input,
+    read_depth,
+    refine_centre,
+)
+from keras_handpose.preprocessing.frames import warn_of_unit
 from keras_handpose.preprocessing.objects import object_area, remove_object
 from keras_handpose.skeletons import MSRA21, SKELETONS, convert_joints, corresponding_joints
 
 SEEDS = st.integers(0, 2**32 - 1)
-UNIT_WARNING = "All depth in this frame is "
+UNIT_WARNING = "Almost all depth in this frame is "
 ODD = np.array([np.nan, np.inf, -np.inf, -1.0, -0.0, 0.0, 1e-45, 1e-3, 1.0, 200.0, 400.0, 65_535.0, 3e38, 1e300])
 DTYPES = ("u2", "u2", "f4", "f4", "i2", "i4", "i8", "u4", "u8", "f2", "f8", ">u2", ">f4")
 KINDS = (*["palm"] * 6, *["palms"] * 2, "nothing", "wall", "noise", "slope", "spikes", "odd")
@@ -296,6 +307,39 @@ def test_every_step_of_preprocessing_stands_any_frame(scene):
     np.testing.assert_array_equal(depth, before)
 
 
+@many(15, 800, scenes())
+def test_a_networks_input_is_what_the_estimator_sees(scene):
+    estimator = estimator_of(scene)
+    pose = estimator(scene.depth, centre_xyz=scene.centre_xyz)
+    inputs, crops = preprocess_input(
+        scene.depth,
+        camera=scene.camera,
+        cube=scene.cube,
+        depth_scale=scene.depth_scale,
+        centres_xyz=[scene.centre_xyz],
+        min_score=scene.min_score,
+        size=estimator.engine.crop_size,
+    )
+    assert inputs.shape == (1, 32, 32, 1) and inputs.dtype == np.float32
+    assert (crops[0] is not None) == pose.found == bool((inputs < 1).any())
+    joints_xyz = decode_predictions(Scattered.joints_unit[None], crops)[0]
+    np.testing.assert_array_equal(joints_xyz, pose.joints_xyz)
+
+
+@many(20, 1_000, SEEDS, st.sampled_from((1.0, 1e-3, 1e3)), st.floats(0, 0.01), st.floats(-3, 9))
+def test_a_unit_is_judged_by_most_of_a_frame(seed, scale, share, exponent):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers((60, 80), (300, 400)))
+    depth = rng.uniform(200, 5000, shape) * scale
+    depth[rng.random(shape) < rng.uniform(0, 0.5)] = rng.choice([0, np.nan, np.inf, -1, 3e38])
+    depth[rng.random(shape) < share] = 10**exponent
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        warn_of_unit(check_depth(depth))
+    told = [str(warning.message).removeprefix(UNIT_WARNING).split()[0] for warning in said]
+    assert told == {1.0: [], 1e-3: ["nearer"], 1e3: ["farther"]}[scale]
+
+
 @many(15, 1_000, SEEDS)
 def test_a_palm_alone_is_found_where_it_is(seed):
     rng = np.random.default_rng(seed)
@@ -530,6 +574,14 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "crop_hand.cube": lambda x: crop_hand(FRAME, CAMERA, (0, 0, 400), cube=x),
     "refine_centre.centre_xyz": lambda x: refine_centre(FRAME, CAMERA, x),
     "refine_centre.cube": lambda x: refine_centre(FRAME, CAMERA, (0, 0, 400), cube=x),
+    "crop_hand.size": lambda x: crop_hand(FRAME, CAMERA, (0, 0, 400), size=x),
+    "preprocess_input.depth": lambda x: preprocess_input(x, camera=CAMERA),
+    **{
+        f"preprocess_input.{name}": lambda x, name=name: preprocess_input([FRAME], **{"camera": CAMERA, name: x})
+        for name in ("camera", "cube", "hand", "depth_scale", "centres_xyz", "min_score", "size")
+    },
+    "decode_predictions.joints_unit": lambda x: decode_predictions(x, [POSE.crop]),
+    "decode_predictions.crops": lambda x: decode_predictions(np.zeros((1, 21, 3)), x),
     "read_depth.path": read_depth,
     "read_depth.format": lambda x: read_depth("nowhere.png", format=x),
     **{
@@ -571,7 +623,7 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "Pose.from_dict": Pose.from_dict,
     **{
         f"from_dict.{name}": lambda x, name=name: Pose.from_dict({**POSE.to_dict(), name: x})
-        for name in ("joints_xyz", "centre_xyz", "skeleton", "camera")
+        for name in ("joints_xyz", "centre_xyz", "skeleton", "camera", "hand")
     },
 }
 

@@ -22,6 +22,7 @@ from keras_handpose.capture.librealsense import (
     keep_for_ever,
     load_librealsense,
 )
+from keras_handpose.checks import as_number
 
 if TYPE_CHECKING:
     import pyrealsense2 as rs
@@ -96,13 +97,13 @@ class RealSenseSource:
         context: rs.context | None = None,
     ) -> None:
         _check_align_to(align_to)
-        if not timeout_s > 0 or not reconnect_s >= 0:
+        if not as_number(timeout_s) > 0 or not as_number(reconnect_s) >= 0:
             raise ValueError(
                 "`timeout_s` must be positive and `reconnect_s` not negative, both in seconds. "
-                f"Received: timeout_s={timeout_s}, reconnect_s={reconnect_s}."
+                f"Received: timeout_s={timeout_s!r:.80}, reconnect_s={reconnect_s!r:.80}."
             )
-        if not float(rate).is_integer():
-            raise ValueError(f"A RealSense camera's `rate` is a whole number of frames per second. Received: {rate}.")
+        if not as_number(rate).is_integer():
+            raise ValueError(f"A RealSense camera's `rate` is a whole number of frames per second. Received: {rate!r}.")
         self._recording = None if recording is None else _new_recording(recording, reconnect_s)
         self._rs = load_librealsense()
         self._serial, self._size, self._rate, self._align_to = serial, (width, height), int(rate), align_to

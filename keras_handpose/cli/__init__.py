@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from keras_handpose.cli import demo, evaluate, export, leaderboard, live, predict, prepare, synth, train, tune, weights
-from keras_handpose.cli.output import report_error
+from keras_handpose.cli.output import report_error, show_warning
 
 __all__ = ["app", "main"]
 
@@ -64,4 +65,5 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line."""
+    warnings.showwarning = show_warning
     app(prog_name="keras-handpose")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keras_handpose.checks import suggestion
+
 if TYPE_CHECKING:
     from keras_handpose.cameras import Camera
 
@@ -40,5 +42,6 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
         return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"`--camera` must be one of {', '.join(CAMERAS)}, or {expected} in px. Received: {text!r}: {error}"
+            f"`--camera` must be one of {', '.join(CAMERAS)}, or {expected} in px. Received: {text!r}: {error}."
+            + suggestion(text, CAMERAS)
         ) from error

@@ -29,6 +29,7 @@ __all__ = [
     "report_error",
     "results",
     "say",
+    "show_warning",
     "silent_runtimes",
     "to_json",
 ]
@@ -50,6 +51,11 @@ def report_error(error: Exception | str) -> None:
     messages.print(
         f"[bold red]Error:[/] [red]{escape(' '.join(str(error).split()))}[/]", highlight=False, soft_wrap=True
     )
+
+
+def show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as `warnings.showwarning` is told to, in one yellow line without the line of code."""
+    messages.print(f"[bold yellow]Warning:[/] [yellow]{escape(str(message))}[/]", highlight=False, soft_wrap=True)
 
 
 def joints_table(pose: Pose, *, truth_xyz: np.ndarray | None = None, title: str | None = None) -> Table:

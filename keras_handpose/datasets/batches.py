@@ -6,11 +6,11 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from operator import index
 from typing import TypeVar
 
 import numpy as np
 
+from keras_handpose.checks import check_whole
 from keras_handpose.datasets.augmentation import Augmentation
 from keras_handpose.datasets.crops import CropSource, LabelledCrops
 
@@ -77,7 +77,7 @@ def iterate_batches(
         >>> batches.close()
     """
     for name, value, least in (("batch", batch, 1), ("seed", seed, 0), ("start", start, 0)):
-        _check_count(name, value, least)
+        check_whole(value, name, at_least=least)
     numbers = np.arange(len(source)) if indices is None else np.asarray(indices)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise ValueError(f"`indices` must be whole numbers, shape (n,). Received: {numbers.dtype}, {numbers.shape}.")
@@ -139,8 +139,8 @@ def work_ahead(
         [0, 1, 4, 9]
         >>> squares.close()
     """
-    _check_count("workers", workers, 1)
-    _check_count("ahead", ahead, 1)
+    check_whole(workers, "workers")
+    check_whole(ahead, "ahead")
     return _work_ahead(work, iter(jobs), workers, ahead)
 
 
@@ -171,12 +171,3 @@ def _numbered_batches(
         for step in range(first_step, steps):
             yield epoch * steps + step, order[step * batch : (step + 1) * batch]
         first_step = 0
-
-
-def _check_count(name: str, value: int, least: int) -> None:
-    try:
-        fits = index(value) >= least
-    except TypeError:
-        fits = False
-    if not fits:
-        raise ValueError(f"`{name}` must be a whole number, at least {least}. Received: {name}={value!r}.")

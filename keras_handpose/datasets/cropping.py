@@ -18,6 +18,7 @@ from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.store_file import deflate_crop
 from keras_handpose.preprocessing import BACKGROUND, crop_hand
+from keras_handpose.preprocessing.crop import check_size
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 __all__ = ["CropPlan", "check_distances"]
@@ -58,9 +59,7 @@ class CropPlan:
             raise ValueError(
                 f"The joints' layout must be one of {', '.join(SKELETONS)}. Received: {self.skeleton.name!r}."
             )
-        if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer) or self.size < 1:
-            raise ValueError(f"`size` must be a whole number of px, at least 1. Received: {self.size!r}.")
-        object.__setattr__(self, "size", int(self.size))
+        object.__setattr__(self, "size", check_size(self.size))
         object.__setattr__(self, "centre", _checked_centre(self.centre, self.frames))
         object.__setattr__(self, "cube", _checked_cube(self.cube, self.frames))
 

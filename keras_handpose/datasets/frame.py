@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from keras_handpose.cameras import Camera, check_camera
+from keras_handpose.checks import check_hand
 from keras_handpose.preprocessing import check_depth
 from keras_handpose.skeletons import Skeleton
 
@@ -68,8 +69,7 @@ class Frame:
                 f"`joints_xyz` must have shape ({len(self.skeleton)}, 3) for {self.skeleton.name}. "
                 f"Received: {np.shape(self.joints_xyz)}."
             )
-        if self.hand not in ("right", "left"):
-            raise ValueError(f"`hand` must be 'right' or 'left'. Received: {self.hand!r}.")
+        check_hand(self.hand)
 
     def require(self, kept: FrameFormat) -> None:
         """Check that a dataset's files can hold this frame.

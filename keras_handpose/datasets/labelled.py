@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
-from keras_handpose.checks import check_path
+from keras_handpose.checks import HANDS, check_path
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.labels import refuse_to_overwrite
@@ -181,7 +181,7 @@ class _Label:
             )
         self.skeleton = SKELETONS[label["skeleton"]]
         self.hand = label.get("hand", "right")
-        if self.hand not in ("right", "left"):
+        if self.hand not in HANDS:
             raise ValueError(f"{where}: the hand must be 'right' or 'left'. Received: {self.hand!r}.")
         self.depth_scale = label.get("depth_scale", 1.0)
         if not isinstance(self.depth_scale, int | float) or not 0 < self.depth_scale < np.inf:

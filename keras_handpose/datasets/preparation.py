@@ -24,7 +24,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from keras_handpose.checks import check_path
+from keras_handpose.checks import check_path, check_whole
 from keras_handpose.datasets.cropping import CropPlan, check_distances
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
@@ -93,8 +93,7 @@ def prepare(
         ([[0.0, 0.0, 400.0]], 'ground-truth')
     """
     output = check_path(output, "output")
-    if not isinstance(workers, int | np.integer) or isinstance(workers, bool) or workers < 1:
-        raise ValueError(f"`workers` must be at least 1. Received: {workers!r}.")
+    workers = check_whole(workers, "workers")
     plan = CropPlan(frames=frames, centre=centre, cube=cube, size=size, skip_bad=skip_bad)
     settings = plan.settings(centre_name)
     if output.is_dir():

@@ -26,6 +26,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from keras_handpose.checks import HANDS
 from keras_handpose.files import whole_file
 from keras_handpose.preprocessing import BACKGROUND
 from keras_handpose.skeletons import SKELETONS, Skeleton
@@ -283,7 +284,7 @@ def _check_values(settings: Any, tables: Mapping[str, np.ndarray]) -> None:
     sound = (
         isinstance(settings, dict)
         and tables["found"].max(initial=0) <= 1
-        and np.isin(tables["hands"], ("right", "left")).all()
+        and np.isin(tables["hands"], HANDS).all()
         and all(
             np.isfinite(tables[name][found]).all()
             for name in ("joints_unit", "joints_xyz", "centres_xyz", "cubes", "cameras")

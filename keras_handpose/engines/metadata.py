@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from keras_handpose import __version__
 from keras_handpose.cameras import Camera
+from keras_handpose.checks import HANDS
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines.sealed_files import seal, unseal
 from keras_handpose.records import plain, read_object, write_object
@@ -81,7 +82,7 @@ class Metadata:
             ("kind", self.kind in ("network", "pipeline"), "'network' or 'pipeline'"),
             ("skeleton", isinstance(self.skeleton, Skeleton), "a Skeleton"),
             ("cube", _is_number(self.cube) and self.cube > 0, "a positive length in mm"),
-            ("hand", self.hand in ("right", "left"), "'right' or 'left'"),
+            ("hand", self.hand in HANDS, "'right' or 'left'"),
             ("crop_size", _is_whole(self.crop_size) and self.crop_size > 0, "a positive number of px"),
             ("camera", isinstance(self.camera, (Camera,) if pipeline else (Camera, type(None))), "a Camera"),
             (

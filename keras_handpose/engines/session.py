@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from keras_handpose.checks import check_whole
 from keras_handpose.engines.metadata import Metadata
 
 __all__ = ["Session", "Tensor", "check_threads", "missing_runtime"]
@@ -48,9 +49,7 @@ def check_threads(threads: int | None) -> int:
     """
     if threads is None:
         return 1
-    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
-        raise ValueError(f"`threads` must be a whole number, at least 1. Received: {threads!r}.")
-    return threads
+    return check_whole(threads, "threads")
 
 
 def missing_runtime(path: str | os.PathLike, package: str) -> ImportError:

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_handpose.cameras import Camera, xyz_to_uvd
 from keras_handpose.capture import CapturedFrame
+from keras_handpose.checks import HANDS
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
 from keras_handpose.estimator.following import Track, depth_for, smoother_of
@@ -127,8 +128,8 @@ class BothHands:
         See Also:
             `stream`, for frames that follow one another.
         """
-        hands = ["right", "left"] if last is None else _hands_of(last)
-        if hands != ["right", "left"]:
+        hands = [*HANDS] if last is None else _hands_of(last)
+        if hands != [*HANDS]:
             raise ValueError(f"`last` must be the right and the left pose, as a call returns them. Received: {hands}.")
         followed = [pose if pose.found else None for pose in last or ()] or [None, None]
         return self._estimate(depth, followed, [None if pose is None else pose.centre_xyz for pose in followed])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.capture import CapturedFrame
-from keras_handpose.checks import as_number
+from keras_handpose.checks import check_hand, check_named, check_positive, check_share
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
 from keras_handpose.estimator.following import Follower, smoother_of
@@ -21,15 +19,13 @@ from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName, open_source
 from keras_handpose.estimator.stream import Stream, paired, require_frames
 from keras_handpose.preprocessing import BACKGROUND, Crop, Detection, check_depth, crop_hand, detect_hand, track_hand
-from keras_handpose.preprocessing.frames import warn_of_unit
+from keras_handpose.preprocessing.frames import check_scale, warn_of_unit
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["HandPoseEstimator"]
-
-T = TypeVar("T")
 
 
 class HandPoseEstimator:
@@ -91,9 +87,13 @@ class HandPoseEstimator:
         min_score: float | None = None,
         confidence: Confidence | None = None,
     ) -> None:
-        self.camera = _named(camera, CAMERAS, Camera, "camera")
-        skeleton = None if skeleton is None else _named(skeleton, SKELETONS, Skeleton, "skeleton")
-        self._check(cube=cube, hand=hand, depth_scale=depth_scale, min_score=min_score, confidence=confidence)
+        self.camera = check_named(camera, CAMERAS, Camera, "camera")
+        skeleton = None if skeleton is None else check_named(skeleton, SKELETONS, Skeleton, "skeleton")
+        cube = None if cube is None else check_positive(cube, "cube", "edge in mm")
+        min_score = None if min_score is None else check_share(min_score, "min_score")
+        if not isinstance(confidence, Confidence | None):
+            raise ValueError(f"`confidence` must be a Confidence or None. Received: confidence={confidence!r:.80}.")
+        self.hand, self.depth_scale = check_hand(hand), check_scale(depth_scale)
         opened = open_source(source, engine=engine, threads=threads, skeleton=skeleton, cube=cube)
         opened.refuse(skeleton=skeleton, cube=cube, min_score=min_score)
         self.source = source
@@ -112,9 +112,7 @@ class HandPoseEstimator:
             confidence = opened.confidence
         self.confidence = confidence
         self.cube = float(cube)
-        self.hand = hand
         self.mirror = hand != opened.hand
-        self.depth_scale = float(depth_scale)
         self.min_score = float(min_score)
         if len(self.skeleton) != self.engine.joints:
             raise ValueError(
@@ -182,14 +180,17 @@ class HandPoseEstimator:
 
         Raises:
             TypeError, ValueError: A frame is malformed, or there are not as many centres as frames.
+
+        Warns:
+            UserWarning: As a call does.
         """
         frames = require_frames(frames)
         if centres_xyz is None:
-            return self._poses([self._look(self._in_mm(depth)) for depth in frames])
-        if not isinstance(centres_xyz, Iterable):
+            return self._poses([self._see(depth) for depth in frames])
+        if not isinstance(centres_xyz, Iterable) or getattr(centres_xyz, "ndim", 1) == 0:
             raise TypeError(f"`centres_xyz` must be one centre for each frame. Received: {centres_xyz!r:.80}.")
         pairs = paired(frames, centres_xyz, "centres_xyz")
-        return self._poses([self._look(self._in_mm(depth), centre_xyz) for depth, centre_xyz in pairs])
+        return self._poses([self._see(depth, centre_xyz) for depth, centre_xyz in pairs])
 
     def stream(
         self,
@@ -230,21 +231,16 @@ class HandPoseEstimator:
         follower = Follower(self, smoother_of(smooth))
         return Stream(frames, follower, newest=newest, latency_budget=latency_budget, timestamps=timestamps, rate=rate)
 
-    @staticmethod
-    def _check(**given: object) -> None:
-        """Refuse settings that make no sense; None leaves what the source says."""
-        for name, fits, expected in (
-            ("cube", 0 < as_number(given["cube"]) < math.inf or given["cube"] is None, "a positive edge in mm"),
-            ("hand", isinstance(given["hand"], str) and given["hand"] in ("right", "left"), "'right' or 'left'"),
-            ("depth_scale", 0 < as_number(given["depth_scale"]) < math.inf, "a positive number of mm in one unit"),
-            ("min_score", 0 < as_number(given["min_score"]) <= 1 or given["min_score"] is None, "in (0, 1]"),
-            ("confidence", isinstance(given["confidence"], Confidence | None), "a Confidence or None"),
-        ):
-            if not fits:
-                raise ValueError(f"`{name}` must be {expected}. Received: {name}={given[name]!r}.")
-
     def _in_mm(self, depth: np.ndarray) -> np.ndarray:
         return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
+
+    def _see(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None) -> _Sight:
+        """Look at a frame in its own unit as `_look` does, and doubt the unit where there is no hand."""
+        depth = self._in_mm(depth)
+        sight = self._look(depth, centre_xyz)
+        if sight.crop is None:
+            warn_of_unit(depth)
+        return sight
 
     def _look(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None, *, evidence: float = 1.0) -> _Sight:
         """Look at a frame in mm: for the hand, or at what is around a centre, which has that evidence."""
@@ -317,16 +313,3 @@ class _Sight(NamedTuple):
     crop: Crop | None = None
     evidence: float = 0.0
     joints_xyz: np.ndarray | None = None
-
-
-def _named(value: T | str, table: Mapping[str, T], kind: type[T], name: str) -> T:
-    """Return a value, or the one of that name in a table."""
-    if isinstance(value, kind):
-        return value
-    if isinstance(value, str) and value in table:
-        return table[value]
-    near = get_close_matches(value.lower(), table, n=1) if isinstance(value, str) else ()
-    raise (ValueError if isinstance(value, str) else TypeError)(
-        f"`{name}` must be one of {', '.join(table)}, or a {kind.__name__} of your own. Received: {value!r:.80}."
-        + "".join(f" Did you mean {found!r}?" for found in near)
-    )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_handpose.cameras import Camera, check_camera, xyz_to_uvd
+from keras_handpose.checks import check_hand
 from keras_handpose.preprocessing import Crop
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
@@ -36,7 +37,7 @@ class Pose:
 
     Raises:
         TypeError: The skeleton or the camera is none.
-        ValueError: The joints are not of shape ``(len(skeleton), 3)``.
+        ValueError: The joints are not of shape ``(len(skeleton), 3)``, or there is no such hand.
 
     Example:
         >>> from keras_handpose.cameras import CAMERAS
@@ -59,6 +60,7 @@ class Pose:
 
     def __post_init__(self) -> None:
         check_camera(self.camera)
+        check_hand(self.hand)
         if not isinstance(self.skeleton, Skeleton):
             raise TypeError(f"`skeleton` must be a Skeleton. Received: {self.skeleton!r:.80}.")
         for name, shape in (("joints_xyz", (len(self.skeleton), 3)), ("centre_xyz", (3,))):

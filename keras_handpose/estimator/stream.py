@@ -202,7 +202,7 @@ def require_frames(frames: Iterable) -> Iterable:
             f"`frames` must be depth frames, one after the other. Received: a single one of shape {frames.shape}. "
             "Call the estimator with it, or pass [frame]."
         )
-    if not isinstance(frames, Iterable) and not hasattr(frames, "__getitem__"):
+    if getattr(frames, "ndim", 1) == 0 or not (isinstance(frames, Iterable) or hasattr(frames, "__getitem__")):
         raise TypeError(
             f"`frames` must be depth frames, one after the other. Received: a {type(frames).__name__}. "
             "A generator function is called: frames()."

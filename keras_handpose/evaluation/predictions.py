@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_handpose.checks import check_path
+from keras_handpose.checks import check_path, check_whole
 from keras_handpose.evaluation.numbers import parse_table
 from keras_handpose.evaluation.protocols import ORDERS
 from keras_handpose.files import whole_file
@@ -123,8 +123,7 @@ def write_predictions(
         joints_uvd = np.asarray(joints_uvd, np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"`joints_uvd` must be numbers of shape (frames, joints, 3). Received: {error}.") from None
-    if not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 17:
-        raise ValueError(f"`decimals` must be a whole number from 0 to 17. Received: {decimals!r}.")
+    check_whole(decimals, "decimals", at_least=0, at_most=17)
     if joints_uvd.ndim != 3 or joints_uvd.shape[2] != 3 or not joints_uvd.size:
         raise ValueError(f"`joints_uvd` must have shape (frames, joints, 3). Received: {joints_uvd.shape}.")
     fronts = [""] * len(joints_uvd)

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_handpose.checks import are_whole, check_positive
+from keras_handpose.checks import check_positive
 from keras_handpose.layers.sampling import FAR, at_crossings, cut_off, lens, within
-from keras_handpose.preprocessing.crop import BACKGROUND
+from keras_handpose.preprocessing.crop import BACKGROUND, check_size
 
 __all__ = ["HandCrop"]
 
@@ -35,7 +35,7 @@ class HandCrop(keras.layers.Layer):
         Crops ``(batch, size, size, 1)`` of normalised depth in (-1, 1], background exactly 1.0.
 
     Raises:
-        ValueError: `cube` is not positive, or `size` not a whole number of px, at least 1.
+        ValueError: `cube` is not positive, or `size` not a whole number of px from 1 to 4096.
 
     See Also:
         `UnitToCamera`, the way back for joints; `keras_handpose.preprocessing.crop_hand`.
@@ -49,10 +49,8 @@ class HandCrop(keras.layers.Layer):
 
     def __init__(self, cube, *, size=128, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not are_whole(size) or size < 1:
-            raise ValueError(f"`size` must be a whole number of px, at least 1. Received: size={size!r}.")
         self.cube = check_positive(cube, "cube", "edge in mm")
-        self.size = int(size)
+        self.size = check_size(size)
 
     def call(self, depth, camera, centre_xyz, mirror=None):
         depth = ops.cast(depth, "float32")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_handpose.checks import check_positive
+from keras_handpose.checks import check_positive, check_share
 from keras_handpose.layers.sampling import FAR, at_crossings, at_points, cut_off, first_of_each, lens, within
 from keras_handpose.preprocessing.crop import BEHIND, COARSE, CORE
 from keras_handpose.preprocessing.detection import (
@@ -66,10 +66,8 @@ class HandDetector(keras.layers.Layer):
 
     def __init__(self, cube, *, min_score=0.3, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not 0 < min_score <= 1:
-            raise ValueError(f"`min_score` must be in (0, 1]. Received: min_score={min_score}.")
         self.cube = check_positive(cube, "cube", "edge in mm")
-        self.min_score = float(min_score)
+        self.min_score = check_share(min_score, "min_score")
 
     def call(self, depth, camera, given_xyz=None):
         depth = ops.cast(depth, "float32")

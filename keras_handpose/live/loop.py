@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from keras_handpose.checks import are_whole, check_positive
+from keras_handpose.checks import check_positive, check_whole
 from keras_handpose.estimator import Pose, Stream, StreamStatistics
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def watch(
             "`stream` must be what `HandPoseEstimator.stream` or `BothHands.stream` returned. "
             f"Received: a {type(stream).__name__}."
         )
-    if frames is not None and not (are_whole(frames) and frames >= 1):
-        raise ValueError(f"`frames` must be a whole number, at least 1. Received: {frames!r}.")
+    if frames is not None:
+        frames = check_whole(frames, "frames")
     if seconds is not None:
         seconds = check_positive(seconds, "seconds", "time in seconds")
     with ExitStack() as stack:

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from keras_handpose.capture import RECORDING_FILE, CapturedFrame
+from keras_handpose.checks import check_path
 from keras_handpose.datasets.pngs import write_png
 from keras_handpose.estimator import Pose
 from keras_handpose.evaluation import write_predictions
@@ -54,14 +54,14 @@ class Recorder:
         >>> camera = CAMERAS["msra15"]
         >>> frame = CapturedFrame(np.full((240, 320), 900, np.uint16), camera, 1.0, 0.0)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with Recorder(Path(folder) / "mine") as recorder:
+        ...     with Recorder(f"{folder}/mine") as recorder:
         ...         recorder.add(frame, [Pose.not_found(skeleton=MSRA21, camera=camera)])
         ...     sorted(path.name for path in recorder.folder.iterdir())
         ['frame_000000.png', 'poses.jsonl', 'predictions_right.txt', 'recording.json']
     """
 
     def __init__(self, folder: str | os.PathLike) -> None:
-        self.folder = Path(folder)
+        self.folder = check_path(folder, "folder")
         if self.folder.exists() and not self.folder.is_dir():
             raise FileExistsError(f"A recording is a folder. Received: the file {self.folder}.")
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.colors import to_rgb
 
+from keras_handpose.checks import HANDS
 from keras_handpose.live.joint_angles import joint_angles
 from keras_handpose.live.viewer import scale_of
 from keras_handpose.plotting.look import FAINT, FINGER_COLOURS, GROUND, INK, PALM
@@ -38,7 +39,6 @@ _BACKLOG = "256MiB"  # Of what the viewer has got and not looked at.
 _START = 20.0  # Seconds that the viewer may take to answer.
 _SETTLING = 1.0  # Seconds after its start in which the viewer finds out whether it gets a window.
 _LOOK = 1.0  # Seconds between looks whether a viewer that was there before still is.
-_HANDS = ("right", "left")
 _FLUSHED = 15  # Frames after which to wait for those before to have arrived.
 _LONG, _SHORT, _PATIENCE = 0.5, 0.02, 5.0  # Seconds to wait: then, while nothing arrives, and at the end.
 _JOINT_MM, _BONE_MM = 5.0, 2.5  # Radii.
@@ -230,7 +230,7 @@ class RerunViewer:
                 joints[seen],
                 radii=joint_radius,
                 colors=colours[seen],
-                class_ids=_HANDS.index(hand),
+                class_ids=HANDS.index(hand),
                 keypoint_ids=np.flatnonzero(seen),
                 show_labels=False,
             )
@@ -268,7 +268,7 @@ class RerunViewer:
         self._colours[hand] = colours
         classes = [
             rr.ClassDescription(
-                info=rr.AnnotationInfo(id=_HANDS.index(known), label=f"{known} hand", color=_rgb(PALM)),
+                info=rr.AnnotationInfo(id=HANDS.index(known), label=f"{known} hand", color=_rgb(PALM)),
                 keypoint_annotations=[
                     rr.AnnotationInfo(id=i, label=name.replace("_", " "), color=tuple(self._colours[known][i].tolist()))
                     for i, name in enumerate(layout.joint_names)
@@ -283,8 +283,8 @@ class RerunViewer:
             names=[name.replace("_", " ") for name in names], colors=np.array(shades).reshape(-1, 3)
         )
         self._log(f"angles/{hand}", series, static=True)
-        if len(self._known) == len(_HANDS):
-            self._arrange(_HANDS)
+        if len(self._known) == len(HANDS):
+            self._arrange(HANDS)
 
 
 def _rerun():

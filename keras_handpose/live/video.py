@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import GifImagePlugin, Image
 
+from keras_handpose.checks import as_number, check_path, check_whole
 from keras_handpose.files import whole_file
 from keras_handpose.live.viewer import draw
 from keras_handpose.plotting.look import DEPTH, FINGER_COLOURS, GROUND, INK, NO_DEPTH, NO_DEPTH_DOTS, PALM
@@ -64,17 +65,17 @@ class VideoWriter:
     open = True
 
     def __init__(self, path: str | os.PathLike, *, rate: float = 30.0, width: int | None = None) -> None:
-        self.path = Path(path)
+        self.path = check_path(path)
         encoder = _ENCODERS.get(self.path.suffix.lower())
         if encoder is None:
             raise ValueError(f"A video is a file that ends in {' or '.join(_ENCODERS)}. Received: {str(path)!r}.")
-        if not 0 < rate < math.inf or (encoder is _Gif and rate > _FASTEST_GIF):
+        if not 0 < as_number(rate) < math.inf or (encoder is _Gif and rate > _FASTEST_GIF):
             raise ValueError(
                 f"`rate` must be a positive number of frames per second, at most {_FASTEST_GIF:g} for a GIF. "
-                f"Received: {rate}."
+                f"Received: rate={rate!r:.80}."
             )
-        if width is not None and (width != int(width) or width < 2):
-            raise ValueError(f"`width` must be a whole number of px, at least 2. Received: {width}.")
+        if width is not None:
+            width = check_whole(width, "width", "whole number of px", at_least=2)
         if self.path.is_dir():
             raise IsADirectoryError(f"{self.path} is a folder. Pass the path of a file in it.")
         self._new_encoder, self._rate, self._width = encoder, float(rate), width

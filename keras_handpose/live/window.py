@@ -16,6 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.backends import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 
+from keras_handpose.checks import check_positive
 from keras_handpose.live.viewer import draw
 from keras_handpose.plotting.look import GROUND
 
@@ -62,12 +63,11 @@ class WindowViewer:
         >>> WindowViewer(rate=0)
         Traceback (most recent call last):
         ...
-        ValueError: `rate` must be a positive number of pictures per second. Received: 0.
+        ValueError: `rate` must be a positive number of pictures per second. Received: rate=0.
     """
 
     def __init__(self, *, rate: float = 15.0, title: str = "keras-handpose") -> None:
-        if not 0 < rate < math.inf:
-            raise ValueError(f"`rate` must be a positive number of pictures per second. Received: {rate}.")
+        rate = check_positive(rate, "rate", "number of pictures per second")
         self._interval, self._last = 1 / rate, -math.inf
         self._open = True
         self._shown = False

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from keras_handpose.cameras import xyz_to_uvd
-from keras_handpose.checks import check_positive
+from keras_handpose.checks import are_whole, check_positive
 from keras_handpose.plotting.drawing import check_title, draw_depth, draw_skeleton, draw_truth
 from keras_handpose.plotting.look import FAINT, GRID, GROUND, INK, METHOD_COLOURS, STYLE
 from keras_handpose.preprocessing import check_depth
@@ -131,7 +131,7 @@ def plot_overlays(
             f"Received: {len(evaluations)} evaluations, {len(depths)} frames, {len(rows)} rows."
         )
     truth = evaluations[0].truth
-    if any(not isinstance(row, int | np.integer) or not 0 <= row < len(truth) for row in rows):
+    if any(not are_whole(row) or not 0 <= row < len(truth) for row in rows):
         raise ValueError(f"`rows` must be whole numbers from 0 to {len(truth) - 1}. Received: {list(rows)}.")
     titles = titles or [f"frame {truth.numbers[row]}" for row in rows]
     with matplotlib.rc_context(STYLE):

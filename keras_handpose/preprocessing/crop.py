@@ -28,13 +28,17 @@ import cv2
 import numpy as np
 
 from keras_handpose.cameras import Camera, check_camera, uvd_to_xyz, xyz_to_uvd
+from keras_handpose.checks import check_whole
 from keras_handpose.preprocessing.cube import HandCube, as_points
 from keras_handpose.preprocessing.frames import check_depth
 
-__all__ = ["BACKGROUND", "BEHIND", "COARSE", "CORE", "Crop", "crop_hand", "refine_centre"]
+__all__ = ["BACKGROUND", "BEHIND", "COARSE", "CORE", "LARGEST", "Crop", "check_size", "crop_hand", "refine_centre"]
 
 BACKGROUND = 1.0
 """Value of a crop's pixel that shows nothing of the cube's contents."""
+
+LARGEST = 4096
+"""Most pixels of a crop's side: more than the whole frame has in any depth camera."""
 
 CORE = 0.75
 BEHIND = 0.12
@@ -140,7 +144,7 @@ def crop_hand(
 
     Raises:
         TypeError, ValueError: The frame is not a depth frame or not the camera's, the centre is not finite and in
-            front of the camera, or ``cube`` or ``size`` is not positive.
+            front of the camera, ``cube`` is not positive, or ``size`` is not from 1 to 4096.
 
     Example:
         >>> from keras_handpose.cameras import CAMERAS
@@ -151,8 +155,7 @@ def crop_hand(
     """
     depth = check_depth(depth, camera=check_camera(camera))
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"`size` must be a whole number of px, at least 1. Received: {size!r}.")
+    size = check_size(size)
     x, y, z = hand_cube.centre_xyz
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     window = left, top, width, height = cube_window(camera, u, v, z, hand_cube.size)
@@ -217,10 +220,18 @@ def refine_centre(
     """
     depth = check_depth(depth, camera=check_camera(camera))
     hand_cube = HandCube(centre_xyz=centre_xyz, size=cube)
-    if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or steps < 0:
-        raise ValueError(f"`steps` must be a whole number, at least 0. Received: {steps!r}.")
+    steps = check_whole(steps, "steps", at_least=0)
     centre_uvd = xyz_to_uvd(hand_cube.centre_xyz, camera).tolist()
     return uvd_to_xyz(centre_of_mass(depth, camera, *centre_uvd, hand_cube.size, steps), camera)
+
+
+def check_size(size: int) -> int:
+    """Return the edge of a crop in px as an int.
+
+    Raises:
+        ValueError: It is not a whole number from 1 to `LARGEST`.
+    """
+    return check_whole(size, "size", "whole number of px", at_most=LARGEST)
 
 
 def centre_of_mass(

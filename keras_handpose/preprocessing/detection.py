@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 
 from keras_handpose.cameras import Camera, check_camera, uvd_to_xyz, xyz_to_uvd
-from keras_handpose.checks import as_number, check_positive
+from keras_handpose.checks import check_positive, check_share
 from keras_handpose.preprocessing.crop import centre_of_mass, cube_window
 from keras_handpose.preprocessing.cube import HandCube
 from keras_handpose.preprocessing.frames import FARTHEST, check_depth
@@ -165,8 +165,7 @@ def track_hand(
 def _checked(depth: np.ndarray, camera: Camera, cube: float, min_score: float) -> np.ndarray:
     check_positive(cube, "cube", "edge in mm")
     check_camera(camera)
-    if not 0 < as_number(min_score) <= 1:
-        raise ValueError(f"`min_score` must be in (0, 1]. Received: {min_score!r}.")
+    check_share(min_score, "min_score")
     return check_depth(depth, camera=camera)
 
 

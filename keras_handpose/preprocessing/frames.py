@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tokenize
 import warnings
 from collections.abc import Callable
@@ -35,6 +36,18 @@ __all__ = [
 NEAREST, FARTHEST = 20.0, 100_000.0
 """Depths in mm that no depth camera measures of a hand, nearer than the first and farther than the second. So far away
 are marks for missing depth, such as the largest float, and frames in another unit."""
+
+_MARKS = 1e10  # No wrong unit leads so far: depth of as many mm or more marks what has none.
+_STRAY = 0.05  # Share of a frame's depth that says nothing of its unit, as flying pixels and hot ones may be anywhere.
+_UNIT_ROWS, _UNIT_COLUMNS = 60, 80  # At least as many are looked at, or all: fewer pixels would miss a hand alone.
+_TOO_NEAR = (
+    f"Almost all depth in this frame is nearer than {NEAREST:g} mm: frames in metres need depth_scale=1000. "
+    "No hand is looked for there."
+)
+_TOO_FAR = (
+    f"Almost all depth in this frame is farther than {FARTHEST / 1000:g} m: frames in mm need depth_scale=1. "
+    "No hand is looked for there."
+)
 
 LONGEST = 32_766
 """Most pixels of a frame's side."""
@@ -117,10 +130,11 @@ def check_scale(depth_scale: float) -> float:
 
 
 def warn_of_unit(depth: np.ndarray) -> None:
-    """Warn where all depth of a frame without a hand is nearer or farther than any that a hand is looked for in.
+    """Warn where almost all depth of a frame without a hand is nearer or farther than any that hands are looked for in.
 
     Such frames are mostly in metres and are taken for mm, or the other way round. Other wrong units cannot be told
-    from a hand far away or close by.
+    from a hand far away or close by. The warning is that of the line that called this package, and its text is the
+    same for every frame, so that Python shows it once for a stream.
 
     Args:
         depth: Frame in mm as `check_depth` returns it.
@@ -130,22 +144,26 @@ def warn_of_unit(depth: np.ndarray) -> None:
         >>> with warnings.catch_warnings(record=True) as said:
         ...     warnings.simplefilter("always")
         ...     warn_of_unit(np.full((240, 320), 0.4, np.float32))
-        >>> str(said[0].message)[:43]
-        'All depth in this frame is nearer than 20 m'
+        >>> str(said[0].message)[:60]
+        'Almost all depth in this frame is nearer than 20 mm: frames '
     """
-    for part in (depth[::16, ::16], depth):  # A few pixels of a usual frame say that all is well.
-        valid = part[(part > 0) & np.isfinite(part)]
-        if valid.size and valid.max() >= NEAREST and valid.min() <= FARTHEST:
-            return
-    if not valid.size:
+    height, width = depth.shape
+    sample = depth[:: max(1, height // _UNIT_ROWS), :: max(1, width // _UNIT_COLUMNS)]
+    valid = sample[(sample > 0) & (sample < _MARKS)]
+    near, far = np.count_nonzero(valid < NEAREST), np.count_nonzero(valid > FARTHEST)
+    if near + far <= (1 - _STRAY) * valid.size:
         return
-    if valid.max() < NEAREST:
-        said = f"nearer than {NEAREST:g} mm ({valid.max():.3g} mm at most): metres are depth_scale=1000"
-    elif valid.min() > FARTHEST:
-        said = f"farther than {FARTHEST / 1000:g} m ({valid.min() / 1000:.3g} m at least): mm are depth_scale=1"
-    else:
-        return
-    warnings.warn(f"All depth in this frame is {said}. No hand is looked for there.", UserWarning, stacklevel=2)
+    # Marks for missing depth are never near.
+    warnings.warn(_TOO_NEAR if near > _STRAY * valid.size else _TOO_FAR, UserWarning, stacklevel=_users_level())
+
+
+def _users_level() -> int:
+    """Return the ``stacklevel`` for a warning of the calling function that names the line outside of this package."""
+    room = __name__.partition(".")[0]
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == room:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _said(given: object, depth: np.ndarray) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Literal
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
-from keras_handpose.checks import are_whole, as_array
-from keras_handpose.preprocessing.crop import BACKGROUND, Crop, crop_hand
+from keras_handpose.checks import as_array, check_hand, check_named, check_positive, check_share
+from keras_handpose.preprocessing.crop import BACKGROUND, Crop, check_size, crop_hand
 from keras_handpose.preprocessing.detection import detect_hand
-from keras_handpose.preprocessing.frames import check_depth
+from keras_handpose.preprocessing.frames import check_depth, check_scale, warn_of_unit
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
@@ -40,7 +41,7 @@ def preprocess_input(
         centres_xyz: The hands' centres in mm, ``(n, 3)``, or a list with None where the hand is to be found; by
             default all are.
         min_score: Evidence from which on something is a hand; see `detect_hand`.
-        size: Edge of a crop in px, as the network takes it.
+        size: Edge of a crop in px, as the network takes it; at most 4096.
 
     Returns:
         The input ``(n, size, size, 1)``, float32, and for each frame the `Crop`, which knows the way back, or None
@@ -49,6 +50,9 @@ def preprocess_input(
     Raises:
         TypeError, ValueError: A frame is not a depth frame of the camera, there are not as many centres as frames, a
             centre is not finite and in front of the camera, or another argument is wrong.
+
+    Warns:
+        UserWarning: There is no hand in a frame, and its depth is so near or so far that the unit must be another.
 
     See Also:
         `decode_predictions`, the way back.
@@ -66,16 +70,15 @@ def preprocess_input(
         >>> joints_xyz[:, 0, 2].tolist()
         [400.0, nan]
     """
-    taken_by = CAMERAS.get(camera) if isinstance(camera, str) else camera
-    if not isinstance(taken_by, Camera):
-        raise ValueError(f"`camera` must be a Camera or one of {', '.join(CAMERAS)}. Received: camera={camera!r}.")
-    if not isinstance(hand, str) or hand not in ("right", "left"):
-        raise ValueError(f"`hand` must be 'right' or 'left'. Received: hand={hand!r}.")
-    if not are_whole(size) or size < 1:
-        raise ValueError(f"`size` must be a whole number of px, at least 1. Received: size={size!r}.")
-    frames = list(depth) if isinstance(depth, Iterable) and getattr(depth, "ndim", None) != 2 else [depth]
-    if not isinstance(centres_xyz, Iterable | None):
-        raise TypeError(f"`centres_xyz` must be one centre for each frame, or None. Received: {centres_xyz!r}.")
+    camera = check_named(camera, CAMERAS, Camera, "camera")
+    cube = check_positive(cube, "cube", "edge in mm")
+    check_hand(hand)
+    check_scale(depth_scale)
+    check_share(min_score, "min_score")
+    size = check_size(size)
+    frames = _frames_in(depth)
+    if not isinstance(centres_xyz, Iterable | None) or getattr(centres_xyz, "ndim", 1) == 0:
+        raise TypeError(f"`centres_xyz` must be one centre for each frame, or None. Received: {centres_xyz!r:.80}.")
     centres = [None] * len(frames) if centres_xyz is None else list(centres_xyz)
     if len(centres) != len(frames):
         raise ValueError(
@@ -86,15 +89,18 @@ def preprocess_input(
     inputs = np.full((len(frames), size, size, 1), BACKGROUND, np.float32)
     crops: list[Crop | None] = []
     for image, frame, centre_xyz in zip(inputs, frames, centres, strict=True):
-        frame = check_depth(frame, depth_scale=depth_scale, camera=taken_by)
+        frame = check_depth(frame, depth_scale=depth_scale, camera=camera)
         if centre_xyz is None:
-            detection = detect_hand(frame, taken_by, cube=cube, min_score=min_score)
+            detection = detect_hand(frame, camera, cube=cube, min_score=min_score)
             centre_xyz = detection.centre_xyz if detection.found else None
         crop = None
         if centre_xyz is not None:
-            crop = crop_hand(frame, taken_by, centre_xyz, cube=cube, size=size, mirror=hand == "left")
+            crop = crop_hand(frame, camera, centre_xyz, cube=cube, size=size, mirror=hand == "left")
             image[..., 0] = crop.image
-        crops.append(crop if (image < BACKGROUND).any() else None)
+        found = (image < BACKGROUND).any()
+        if not found:
+            warn_of_unit(frame)
+        crops.append(crop if found else None)
     return inputs, crops
 
 
@@ -133,3 +139,20 @@ def decode_predictions(joints_unit: np.ndarray, crops: Sequence[Crop | None]) ->
         if crop is not None:
             joints_xyz[i] = crop.unit_to_xyz(joints_unit[i].astype(np.float64))
     return joints_xyz
+
+
+def _frames_in(depth: object) -> list:
+    """Return the frames that are given, one or many.
+
+    Raises:
+        TypeError: They are the place where frames are, or something else without an order.
+    """
+    if isinstance(depth, str | bytes | os.PathLike | Mapping | Set):
+        raise TypeError(
+            "`depth` must be a depth frame of shape (height, width), or a list of them. "
+            f"Received: {depth!r:.80}. read_depth reads a file, and list_depth_files finds those of a folder."
+        )
+    if not isinstance(depth, Iterable) or getattr(depth, "ndim", 3) < 3:
+        return [depth]
+    frames = list(depth)
+    return [frames] if frames and as_array(frames[0]).ndim == 1 else frames  # Rows of numbers are one frame.

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.checks import check_hand, check_named
 from keras_handpose.datasets import (
     ICVL,
     MSRA15,
@@ -117,8 +118,7 @@ def write_frames(
         segmented=layout == "msra15",
         seed=seed,
     )
-    if studio.hand not in ("right", "left"):
-        raise ValueError(f"`hand` must be 'right' or 'left'. Received: {studio.hand!r}.")
+    check_hand(studio.hand)
     sessions = plan(frames, subjects, **({} if depth_scale is None else {"depth_scale": depth_scale}))
     total = sum(len(take.paths) for takes, _ in sessions for take in takes)
     written = 0
@@ -137,10 +137,7 @@ def write_frames(
 
 
 def _equipment(camera: Camera | str, sensor: str | None, distance: tuple[float, float] | None) -> dict:
-    if isinstance(camera, str):
-        if camera not in CAMERAS:
-            raise ValueError(f"`camera` must be one of {', '.join(CAMERAS)}. Received: {camera!r}.")
-        camera = CAMERAS[camera]
+    camera = check_named(camera, CAMERAS, Camera, "camera")
     rig = RIGS.get(camera.name)
     sensor = sensor or (rig.sensor if rig else "time_of_flight")
     if sensor not in SENSORS:

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.capture import CapturedFrame
+from keras_handpose.checks import check_hand, check_named
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.anatomy import sample_shapes
 from keras_handpose.synthetic.crops import RIGS
@@ -91,17 +92,14 @@ class RenderedMotion:
         depth_scale: float = 0.125,
         seed: int = 0,
     ) -> None:
-        if isinstance(camera, str):
-            if camera not in CAMERAS:
-                raise ValueError(f"`camera` must be one of {', '.join(CAMERAS)}. Received: {camera!r}.")
-            camera = CAMERAS[camera]
+        camera = check_named(camera, CAMERAS, Camera, "camera")
+        check_hand(hand)
         rig = RIGS.get(camera.name)
         sensor = sensor or (rig.sensor if rig else "time_of_flight")
         for name, value, fits, expected in (
             ("frames", frames, frames is None or frames >= 0, "a number of frames or None"),
             ("sensor", sensor, sensor in SENSORS, f"one of {', '.join(SENSORS)}"),
             ("distance", distance, 0 < distance[0] <= distance[1] < math.inf, "two growing positive numbers of mm"),
-            ("hand", hand, hand in ("right", "left"), "'right' or 'left'"),
             ("rate", rate, 0 < rate < math.inf, "a positive number of frames per second"),
             ("speed", speed, 0 < speed < math.inf, "positive; pass still=True for a hand that rests"),
             ("depth_scale", depth_scale, 0 < depth_scale < math.inf, "a positive number of mm in one unit"),

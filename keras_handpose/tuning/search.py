@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import keras_tuner
 
+from keras_handpose.checks import check_whole
 from keras_handpose.models import ResidualAttentionRegressor
 from keras_handpose.training import train
 from keras_handpose.training.run_folder import hold_folder, settle_plan
@@ -70,8 +71,7 @@ def tune(
         OSError: Another process is at work in the folder.
     """
     folder = Path(output)
-    if trials is not None and (not isinstance(trials, int) or trials < 1):
-        raise ValueError(f"`trials` must be a whole number, at least 1. Received: {trials!r}.")
+    trials = None if trials is None else check_whole(trials, "trials")
     worker = is_worker()
     with nullcontext() if worker else hold_folder(folder):
         prepare_search(folder, model, tuner=tuner, objective=objective, seed=seed)

@@ -225,7 +225,7 @@ def test_cubes(dataset, tmp_path, cube, expected):
         ({"cube": {"P0": 200}}, "cube for every subject; there are those of P0. Received: 'P1, P8'"),
         ({"size": 0}, "`size` must be a whole number"),
         ({"size": 64.0}, "`size` must be a whole number"),
-        ({"workers": 0}, "`workers` must be at least 1"),
+        ({"workers": 0}, "`workers` must be a whole number, at least 1. Received: workers=0"),
     ],
 )
 def test_wrong_arguments_leave_nothing_behind(dataset, tmp_path, options, message):

@@ -244,9 +244,9 @@ def test_frames_that_change_their_size_are_fitted(tmp_path):
     [
         ("hand.avi", {}, ValueError, r"\.gif or \.mp4.*hand\.avi"),
         ("hand", {}, ValueError, "ends in"),
-        ("hand.gif", {"rate": 0}, ValueError, "positive number of frames per second.*Received: 0"),
+        ("hand.gif", {"rate": 0}, ValueError, "positive number of frames per second.*Received: rate=0"),
         ("hand.gif", {"rate": 60}, ValueError, "at most 50 for a GIF"),
-        ("hand.mp4", {"rate": np.nan}, ValueError, "Received: nan"),
+        ("hand.mp4", {"rate": np.nan}, ValueError, "Received: rate=nan"),
         ("hand.mp4", {"width": 1}, ValueError, "at least 2"),
         ("file/hand.gif", {}, OSError, "file"),
         ("folder.gif", {}, IsADirectoryError, "is a folder"),

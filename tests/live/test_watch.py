@@ -71,7 +71,7 @@ def test_it_ends_after_frames_seconds_or_when_a_viewer_is_closed():
     stream = stream_of(endless())
     next(stream)
     assert watch(stream, frames=2).frames == 3
-    with pytest.raises(ValueError, match="at least 1. Received: 0"):
+    with pytest.raises(ValueError, match="at least 1. Received: frames=0"):
         watch(stream_of(endless()), frames=0)
 
 

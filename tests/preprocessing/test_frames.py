@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 
 from keras_handpose import CAMERAS
 from keras_handpose.preprocessing import check_depth, read_depth
+from keras_handpose.preprocessing.frames import warn_of_unit
 
 FRAME = np.arange(12, dtype=np.uint16).reshape(3, 4) * 100
 
@@ -76,6 +78,57 @@ def test_frame_must_be_the_cameras():
 
 
 # === Files ===
+
+
+def room(*, hand_only: bool = False) -> np.ndarray:
+    """A hand before a wall in mm, 640 x 480."""
+    frame = np.full((480, 640), 0 if hand_only else 1500, np.float32)
+    frame[200:270, 300:360] = 400
+    return frame
+
+
+def with_stray(frame: np.ndarray, share: float, depth: float) -> np.ndarray:
+    """Give pixels anywhere another depth: one at least."""
+    frame, rng = frame.copy(), np.random.default_rng(0)
+    frame.flat[rng.choice(frame.size, max(1, int(share * frame.size)), replace=False)] = depth
+    return frame
+
+
+@pytest.mark.parametrize("hand_only", [False, True])
+@pytest.mark.parametrize("missing", [0, np.nan, np.inf, -1, np.finfo(np.float32).max])
+@pytest.mark.parametrize(
+    ("scale", "stray", "message"), [(1e-3, 800, "nearer than 20 mm.*metres"), (1e3, 50, "farther than 100 m.*mm")]
+)
+def test_a_wrong_unit_is_told_whatever_a_few_pixels_say(hand_only, missing, scale, stray, message):
+    frame = room(hand_only=hand_only) * np.float32(scale)
+    frame[frame == 0] = missing
+    frame[:100] = missing
+    for given in (frame, with_stray(frame, 0, stray), *([] if hand_only else [with_stray(frame, 0.02, stray)])):
+        with pytest.warns(UserWarning, match=message):
+            warn_of_unit(given)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        room(),
+        room(hand_only=True),
+        room().astype(np.uint16),
+        with_stray(room(), 0.02, 3),
+        with_stray(room(hand_only=True), 0.001, 3e5),
+        np.where(room(hand_only=True) == 0, np.finfo(np.float32).max, 400),  # Marks, which nobody measured.
+        np.where(room(hand_only=True) == 0, np.inf, 400),
+        np.zeros((480, 640), np.uint16),
+        np.full((480, 640), np.nan, np.float32),
+        np.full((480, 640), np.finfo(np.float32).max),
+        np.full((1, 1), 500, np.uint16),
+    ],
+    ids=lambda _: "",
+)
+def test_a_unit_that_can_be_is_not_doubted(frame):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_unit(frame)
 
 
 @pytest.mark.parametrize("name", ["frame.png", "frame.tiff", "frame.pgm", "with space and ü.png"])

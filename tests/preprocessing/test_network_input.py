@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from rendered_frames import rendered_frames
@@ -99,7 +101,7 @@ def test_one_frame_is_a_batch_of_one_and_stays_as_it_was():
     assert inputs.shape == (1, 128, 128, 1) and isinstance(crops[0], Crop)
     np.testing.assert_array_equal(inputs[0, ..., 0], crops[0].image)
     np.testing.assert_array_equal(frame, before)
-    for frames in ([frame], frame[None], iter([frame])):
+    for frames in ([frame], frame[None], iter([frame]), frame.tolist(), [frame.tolist()]):
         np.testing.assert_array_equal(preprocess_input(frames, camera="msra15")[0], inputs)
 
 
@@ -129,15 +131,26 @@ def test_with_a_keras_model(tiny_weights):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"camera": "kinect"}, ValueError, "`camera` must be a Camera or one of msra15.*Received: camera='kinect'"),
-        ({"camera": None}, ValueError, "Received: camera=None"),
+        (
+            {"camera": "kinect"},
+            ValueError,
+            "`camera` must be one of msra15.*, or a Camera.*: 'kinect'",
+        ),
+        ({"camera": "kinect_V3"}, ValueError, "Did you mean 'kinect_v2'?"),
+        ({"camera": None}, TypeError, "Received: None"),
         ({"camera": "sr305"}, ValueError, "size of camera 'sr305', 640 x 480. Received: 320 x 240"),
         ({"cube": 0}, ValueError, "`cube` must be a positive edge in mm. Received: cube=0"),
-        ({"cube": np.nan, "centres_xyz": [(0, 0, 400)]}, ValueError, "edge must be a positive number of mm"),
+        (
+            {"cube": np.nan, "centres_xyz": [(0, 0, 400)]},
+            ValueError,
+            "`cube` must be .* Received: cube=nan",
+        ),
         ({"hand": "both"}, ValueError, "'right' or 'left'. Received: hand='both'"),
         ({"depth_scale": 0}, ValueError, "`depth_scale` must be a positive number"),
         ({"min_score": 0}, ValueError, r"`min_score` must be in \(0, 1\]"),
-        ({"size": 0}, ValueError, "`size` must be a whole number of px, at least 1. Received: size=0"),
+        ({"min_score": "x", "centres_xyz": [(0, 0, 400)]}, ValueError, "`min_score` must be .*Received: min_score='x'"),
+        ({"size": 0}, ValueError, "`size` must be a whole number of px from 1 to 4096. Received: size=0"),
+        ({"size": 10**9}, ValueError, "from 1 to 4096. Received: size=1000000000"),
         ({"size": 12.5}, ValueError, "Received: size=12.5"),
         ({"centres_xyz": []}, ValueError, "for each frame. Received: 0 for 1 frames"),
         ({"centres_xyz": (0, 0, 400)}, ValueError, r"Received: 3 for 1 frames. One centre for one frame is \[\(x"),
@@ -150,7 +163,14 @@ def test_with_a_keras_model(tiny_weights):
         ),
         ({"depth": np.zeros((240, 320, 3), np.uint16)}, ValueError, "320 x 240. Received: 3 x 320"),
         ({"depth": np.zeros((1, 240, 320), np.uint8)}, TypeError, "16-bit integers or floats. Received: dtype uint8"),
-        ({"depth": "frame.png"}, TypeError, "16-bit integers or floats. Received: dtype"),
+        ({"depth": np.zeros(320, np.uint16)}, ValueError, r"\(height, width\). Received: shape \(320,\)"),
+        ({"depth": np.array(5)}, ValueError, r"Received: shape \(\)"),
+        ({"depth": [[1, 2, 3], [4]]}, TypeError, "from a list of list"),
+        ({"depth": "frame.png"}, TypeError, "`depth` must be a depth frame .*Received: 'frame.png'. read_depth reads"),
+        ({"depth": ""}, TypeError, "`depth` must be a depth frame .*Received: ''"),
+        ({"depth": Path("")}, TypeError, "`depth` must be a depth frame .*Path"),
+        ({"depth": {}}, TypeError, "`depth` must be a depth frame .*Received: {}"),
+        ({"centres_xyz": np.array(5)}, TypeError, "one centre for each frame, or None. Received: array"),
         ({"depth": None}, TypeError, "16-bit integers or floats. Received: dtype object"),
     ],
 )
@@ -158,6 +178,14 @@ def test_input_that_is_refused(change, error, message):
     arguments = {"depth": palm(), "camera": CAMERA} | change
     with pytest.raises(error, match=message):
         preprocess_input(arguments.pop("depth"), **arguments)
+
+
+@pytest.mark.parametrize(
+    "change", [{"cube": "x"}, {"depth_scale": "x"}, {"min_score": "x"}, {"size": "x"}, {"hand": "x"}, {"camera": "x"}]
+)
+def test_settings_are_checked_also_where_there_is_no_frame(change):
+    with pytest.raises(ValueError, match=f"`{next(iter(change))}` must be .*Received: .*'x'"):
+        preprocess_input([], **{"camera": CAMERA, **change})
 
 
 @pytest.mark.parametrize(

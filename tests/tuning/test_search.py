@@ -194,7 +194,7 @@ def test_a_space_that_is_used_up_ends_the_search(tmp_path, trainings):
     [
         ({"tuner": "grid"}, "`tuner` must be one of hyperband, bayesian, random. Received: 'grid'"),
         ({"objective": "loss"}, "`objective` must be one of val_mean_error_mm, val_loss"),
-        ({"trials": 0}, "`trials` must be a whole number, at least 1. Received: 0"),
+        ({"trials": 0}, "`trials` must be a whole number, at least 1. Received: trials=0"),
         ({"model": model(space={**FIXED, "learning_rate": 1e-3})}, "there is nothing to search"),
     ],
 )
