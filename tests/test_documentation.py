@@ -1,17 +1,22 @@
 """What the Markdown files say holds: links lead somewhere, code and commands are today's, tables show the results.
 
-`mkdocs build --strict` looks after what is between the pages of docs/, and their links into the API.
+`mkdocs build --strict` looks after what is between the pages of docs/, and their links into the API. It takes a name
+that is made when it is asked for, for one with nothing to say, and builds an empty page; so names are looked up here.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -68,6 +73,134 @@ def test_links_lead_somewhere(document):
         assert target.is_relative_to(ROOT) and target.exists(), f"{document}: {link}"
         if anchor:
             assert anchor in anchors(target.read_text(encoding="utf-8")), f"{document}: {link}"
+
+
+# === Names of the API ===
+
+DIRECTIVE = re.compile(r"^::: (\S+)\n((?: +.*\n|\n)*)", re.MULTILINE)
+MEMBERS = re.compile(r"^ +members:(?: *\[(.*)\]\n|((?:\n +- .+)+))", re.MULTILINE)
+REFERENCE = re.compile(r"\]\[(keras_handpose[\w.]*)\]")
+
+
+def named_paths(text: str) -> list[str]:
+    """Paths of what a page describes, with the members that it lists, and of what it refers to."""
+    paths = REFERENCE.findall(text)
+    for path, options in DIRECTIVE.findall(f"{text}\n"):
+        members = [name for lists in MEMBERS.findall(options) for name in re.findall(r"\w+", "".join(lists))]
+        paths += [path, *(f"{path}.{member}" for member in members)]
+    return paths
+
+
+def names_in(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """Names that statements define or import when they run, and the statements."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from ((target.id, node) for target in targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((alias.asname or alias.name, node) for alias in node.names)
+
+
+def is_defined(path: str) -> bool:
+    """Whether an object is defined at this very path, or imported there by a statement; not by `__getattr__`."""
+    place, names = ROOT, path.split(".")
+    while names and ((place / names[0] / "__init__.py").exists() or (place / f"{names[0]}.py").exists()):
+        place /= names.pop(0)
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    while names:
+        name = names.pop(0)
+        node = dict(names_in(body)).get(name)
+        if isinstance(node, ast.ImportFrom):
+            (original,) = (alias.name for alias in node.names if name in (alias.asname, alias.name))
+            return is_defined(".".join([node.module, original, *names]))
+        if node is None or (names and not isinstance(node, ast.ClassDef)):
+            return False
+        body = getattr(node, "body", [])
+    return True
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if named_paths(read(name))])
+def test_names_of_the_api_are_defined_where_pages_look_for_them(document):
+    assert [path for path in named_paths(read(document)) if not is_defined(path)] == []
+
+
+def test_every_page_of_the_api_names_something():
+    assert {name for name in DOCUMENTS if name.startswith("docs/api/")} == {
+        name for name in DOCUMENTS if DIRECTIVE.search(read(name)) or name == "docs/api/index.md"
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::: keras_handpose.tuning\n    options:\n      members: [tune]\n",  # Made by `__getattr__`.
+        "::: keras_handpose.tuning\n    options:\n      members:\n        - HyperResidualAttention\n",
+        "[`khp.Camera`][keras_handpose.Camera]",
+        "::: keras_handpose.weights.list\n",
+        "::: keras_handpose.cameras.Kamera",
+        "::: keras_handpose.layers.PCAPrior\n    options:\n      members: [call, fit]\n",
+        "[`window`][keras_handpose.cameras.CAMERAS.window]",
+    ],
+)
+def test_names_of_another_place_are_noticed(text):
+    paths = named_paths(text)
+    assert paths and not is_defined(paths[-1])
+    assert all(path.split(".")[1] in dir(khp) for path in paths)
+
+
+# === The site's links out of its folder ===
+
+
+@pytest.fixture
+def site_links(tmp_path, monkeypatch):
+    """What the site makes of a model card's or a page's text in a small repository."""
+    pytest.importorskip("mkdocs")
+    spec = importlib.util.spec_from_file_location("repository", ROOT / "docs" / "hooks" / "repository.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    monkeypatch.setattr(hook, "ROOT", tmp_path)
+    for file in ("docs/api/weights.md", "weights/msra.md", "weights/msra.json", "weights/README.md", "loose.csv"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+
+    def links(text: str, page: str) -> str:
+        hook.tracked.cache_clear()
+        return hook.on_page_markdown(text, page=SimpleNamespace(file=SimpleNamespace(src_uri=page)))
+
+    return links
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "expected"),
+    [
+        ("model-cards/msra.md", "../docs/api/weights.md#publish", "../api/weights.md#publish"),
+        ("model-cards/msra.md", "README.md", "../repository/weights/README.md"),
+        ("model-cards/msra.md", "msra.md", "msra.md"),
+        ("weights.md", "../weights/msra.md", "model-cards/msra.md"),
+        ("api/index.md", "weights.md", "weights.md"),
+        ("api/index.md", "../../weights/README.md", "../repository/weights/README.md"),
+        ("weights.md", "../nowhere.csv", "../nowhere.csv"),
+        ("weights.md", "../../outside.csv", "../../outside.csv"),
+    ],
+)
+def test_links_of_the_site_lead_to_pages_and_copies(site_links, tmp_path, page, link, expected):
+    (tmp_path.parent / "outside.csv").touch()
+    assert site_links(f"[it]({link})", page) == f"[it]({expected})"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs Git")
+def test_links_of_the_site_lead_to_tracked_files_only(site_links, tmp_path, caplog):
+    text = "[it](../loose.csv) [card](../weights/msra.md)"
+    assert site_links(text, "speed.md") == "[it](repository/loose.csv) [card](model-cards/msra.md)"
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "weights"], cwd=tmp_path, check=True)
+    assert not caplog.messages
+    assert site_links(text, "speed.md") == "[it](../loose.csv) [card](model-cards/msra.md)"
+    (message,) = caplog.messages
+    assert "speed.md links to loose.csv, which Git does not track" in message
 
 
 # === Code ===

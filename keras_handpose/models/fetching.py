@@ -13,13 +13,23 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import url2pathname
 
 from keras_handpose.files import whole_file
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset
+from keras_handpose.models.weight_files import user_path
 
-__all__ = ["fetch", "file_address", "is_whole", "publish", "read_record", "without_password"]
+__all__ = [
+    "cause_to_show",
+    "fetch",
+    "file_address",
+    "folder_path",
+    "is_whole",
+    "publish",
+    "read_record",
+    "without_secrets",
+]
 
 _TIMEOUT = 30.0
 """Seconds that a server may keep silent."""
@@ -35,41 +45,65 @@ _RECORD_LIMIT = 1_000_000
 _logger = logging.getLogger("keras_handpose")
 
 
-def file_address(address: str, file: str) -> str | Path:
+def file_address(address: str | os.PathLike, file: str, *, name: str = "address") -> str | Path:
     """Return where a file is at a download address: a web address or a path.
 
     Args:
-        address: An http(s) or ``file://`` address or a folder.
+        address: An http(s) or ``file://`` address or a folder. What a web address asks for after ``?``, such as a
+            token, is asked for every file.
         file: Plain name of the file.
+        name: What the message calls the address.
 
     Raises:
-        ValueError: The address is of another kind.
+        TypeError: The address is neither text nor a path.
+        ValueError: It is malformed or of another kind.
 
     Example:
-        >>> file_address("https://mirror.example/hands/", "msra.weights.h5")
-        'https://mirror.example/hands/msra.weights.h5'
+        >>> file_address("https://mirror.example/hands/?token=abc", "msra.weights.h5")
+        'https://mirror.example/hands/msra.weights.h5?token=abc'
     """
-    parts = urlsplit(address)
-    if parts.scheme in ("http", "https"):
-        return f"{address.rstrip('/')}/{file}"
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return Path(url2pathname(parts.path)) / file
-    if "://" not in address:
-        return Path(address).expanduser() / file
-    raise ValueError(
-        "A download address must be http(s)://host/..., file:///folder or a folder. "
-        f"Received: {without_password(address)}."
-    )
+    place = _place(address, name, expected="http(s)://host/..., file:///folder or a folder")
+    if isinstance(place, Path):
+        return place / file
+    return place._replace(path=f"{place.path.rstrip('/')}/{file}").geturl()
 
 
-def without_password(text: str) -> str:
-    """Return a text without what stands before the @ of its web addresses, fit to be shown.
+def folder_path(folder: str | os.PathLike, *, name: str = "folder") -> Path:
+    """Return a folder on this machine, given as a path or as a ``file://`` address.
+
+    Raises:
+        TypeError: It is neither text nor a path.
+        ValueError: It is malformed, or elsewhere.
 
     Example:
-        >>> without_password("No answer from https://me:secret@mirror.example/hands.")
-        'No answer from https://mirror.example/hands.'
+        >>> folder_path("file:///srv/hands").as_posix()
+        '/srv/hands'
     """
-    return re.sub(r"://[^/@\s]*@", "://", text)
+    expected = "a folder on this machine"
+    place = _place(folder, name, expected=expected)
+    if not isinstance(place, Path):
+        raise ValueError(
+            f"`{name}` must be {expected}. Received: {without_secrets(place.geturl())}. Publish to a folder, and copy "
+            "the two files to the server yourself."
+        )
+    return place
+
+
+def without_secrets(text: str) -> str:
+    """Return a text fit to be shown: without what its web addresses have before the @ and after the question mark.
+
+    Example:
+        >>> without_secrets("No answer from https://me:secret@mirror.example/hands?token=abc within 30 s")
+        'No answer from https://mirror.example/hands?... within 30 s'
+    """
+    text = re.sub(r"://[^/?#\s]*@", "://", text)
+    # Errors of connections have the address without its host.
+    return re.sub(r"(://|\burl: )([^?\s]*)\?\S+", r"\1\2?...", text)
+
+
+def cause_to_show(error: Exception) -> Exception | None:
+    """Return an error to raise another one from, None where its own text holds what is not to be shown."""
+    return error if without_secrets(str(error)) == str(error) else None
 
 
 def fetch(source: str | Path, target: Path, preset: Preset, *, keep_record: bool = False) -> None:
@@ -147,7 +181,7 @@ def read_record(source: str | Path, name: str) -> Preset:
     except OSError:
         raise  # Some of those that the network raises are a ValueError, too.
     except ValueError as error:
-        raise ValueError(f"{without_password(str(source))} is not a valid weights record. {error}") from error
+        raise ValueError(f"{without_secrets(str(source))} is not a valid weights record. {error}") from error
     return preset
 
 
@@ -168,8 +202,16 @@ def publish(path: Path, preset: Preset, folder: Path, *, replace: bool = False) 
     """
     import filelock
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / f".{preset.name}.lock"):
+    with contextlib.ExitStack() as locked:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            locked.enter_context(filelock.FileLock(folder / f".{preset.name}.lock"))
+        except OSError as error:
+            # That a file is in the way is another matter than that the mirror has other weights.
+            kind = NotADirectoryError if isinstance(error, FileExistsError) else type(error)
+            raise kind(
+                f"`folder` must be a folder that can be written, or made. Received: {folder} ({error.strerror})."
+            ) from error
         _publish(path, preset, folder, replace=replace)
 
 
@@ -192,6 +234,42 @@ def _publish(path: Path, preset: Preset, folder: Path, *, replace: bool) -> None
                 preset.check(partial)
 
 
+def _place(address: str | os.PathLike, name: str, *, expected: str) -> SplitResult | Path:
+    """Return the parts of a web address, or the path of a folder."""
+    if not isinstance(address, str):
+        return user_path(address, name)
+    try:
+        parts = urlsplit(address)
+        fault = _fault(parts, address)
+    except ValueError:  # Its text may have a password.
+        fault = "which is malformed"
+    if fault:
+        # A malformed address may have its password anywhere.
+        shown = re.sub(r"(:/*).*@", r"\1", address, flags=re.DOTALL)
+        shown = re.sub(r"[?#].+", "...", shown, flags=re.DOTALL)
+        raise ValueError(f"`{name}` must be {expected}. Received: {shown}, {fault}.")
+    if parts.scheme in ("http", "https"):
+        return parts
+    return user_path(url2pathname(parts.path) if parts.scheme == "file" else address, name)
+
+
+def _fault(parts: SplitResult, address: str) -> str:
+    """Return what is wrong with an address, nothing where it will do or is a path."""
+    if parts.scheme in ("http", "https"):
+        if re.search(r"[\s\0]", address):
+            return "which has spaces; one is written %20"
+        if "#" in address:
+            return "which has a fragment; leave out what begins with #"
+        host, _ = parts.hostname, parts.port  # One that is no number raises.
+        return "" if host else "which names no host"
+    if parts.scheme == "file":
+        if "?" in address or "#" in address:
+            return "in which ? is written %3F, and # is written %23"
+        is_here = parts.netloc in ("", "localhost") and parts.path.startswith("/")
+        return "" if is_here else "which is no whole path on this machine"
+    return "which is of another kind" if "://" in address else ""
+
+
 def _is_record(path: Path, preset: Preset) -> bool:
     try:
         return Preset.read(path) == preset
@@ -210,7 +288,7 @@ def _attempts(source: str | Path, attempt: Callable[[], Any]) -> Any:
             pause = next(pauses, None)
             if pause is None or is_local or 300 <= status < 500:
                 raise
-            _logger.info("%s Trying again in %g s.", without_password(str(error)), pause)
+            _logger.info("%s Trying again in %g s.", without_secrets(str(error)), pause)
             time.sleep(pause)
 
 

@@ -1,6 +1,7 @@
 """What is minimised and what the field reports, over joints in the unit cube.
 
-Where the crops' cubes differ, a target carries its own as a fourth coordinate: ``(batch, joints, 4)``.
+Where the crops' cubes differ, a target carries its own as a fourth coordinate: ``(batch, joints, 4)``. A metric that
+was given one cube for all does not take such targets: shapes are known in compiled steps, too, values are not.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_handpose.checks import as_number
+from keras_handpose.checks import as_array, as_number
 
 __all__ = ["JointLoss", "MeanJointErrorMM"]
 
@@ -27,7 +29,7 @@ class JointLoss(keras.losses.Loss):
         predictions ``(batch, joints, 3)``. Sample weights ``(batch,)`` or ``(batch, joints)``.
 
     Raises:
-        ValueError: `huber_delta` is not positive, or the joints do not have these shapes.
+        ValueError: `huber_delta` is not positive, or the joints are no numbers or do not have these shapes.
 
     See Also:
         `MeanJointErrorMM`, which says the same in mm.
@@ -51,10 +53,11 @@ class JointLoss(keras.losses.Loss):
             if len(sample_weight.shape) == 1:
                 # Keras would set the crops' weights against the joints.
                 sample_weight = ops.expand_dims(sample_weight, axis=-1)
-        return super().__call__(y_true, y_pred, sample_weight)
+        # Of a list Keras would take every number for an output of its own.
+        return super().__call__(_tensor(y_true), _tensor(y_pred), sample_weight)
 
     def call(self, y_true, y_pred):
-        _check(y_true, y_pred, coordinates=(3, 4))
+        _check(y_true, y_pred, coordinates=(3, 4), advice="")
         if self.huber_delta is None:
             return keras.losses.mean_squared_error(y_true[..., :3], y_pred)
         return keras.losses.huber(y_true[..., :3], y_pred, delta=self.huber_delta)
@@ -71,14 +74,16 @@ class MeanJointErrorMM(keras.metrics.Mean):
     millimetres. It computes in float32 under any dtype policy.
 
     Args:
-        cube: Edge in mm of the cube that both are relative to; None where every target carries its own.
+        cube: Edge in mm of the cube that all are relative to; None where every target carries its own.
 
     Shape:
-        As for `JointLoss`; the target's fourth coordinate is the edge of its cube in mm.
+        Predictions ``(batch, joints, 3)``. Targets ``(batch, joints, 3)`` with `cube`, and ``(batch, joints, 4)``
+        without it, the fourth coordinate being the edge of the target's cube in mm. Sample weights ``(batch,)`` or
+        ``(batch, joints)``.
 
     Raises:
-        ValueError: `cube` is not positive, or the joints do not have these shapes; without `cube` a target needs four
-            coordinates.
+        ValueError: `cube` is not positive, or the joints are no numbers or do not have these shapes. Of two cubes, one
+            given and one carried, neither is passed over.
 
     Example:
         >>> metric = MeanJointErrorMM(cube=250.0)
@@ -97,18 +102,37 @@ class MeanJointErrorMM(keras.metrics.Mean):
         self.cube = None if cube is None else float(cube)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = (ops.convert_to_tensor(joints, self.dtype) for joints in (y_true, y_pred))
-        # Past the last coordinate JAX would take the last one for the cube.
-        _check(y_true, y_pred, coordinates=(4,) if self.cube is None else (3, 4))
-        distance = ops.sqrt(ops.sum(ops.square(y_pred - y_true[..., :3]), axis=-1))
-        cube = y_true[..., 3] if self.cube is None else self.cube
+        y_true, y_pred = (ops.convert_to_tensor(_tensor(joints), self.dtype) for joints in (y_true, y_pred))
+        if self.cube is None:
+            # Past the last coordinate JAX would take the last one for the cube.
+            advice = " Pass `cube` where targets do not carry theirs as a fourth coordinate."
+            _check(y_true, y_pred, coordinates=(4,), advice=advice)
+            truth, cube = y_true[..., :3], y_true[..., 3]
+        else:
+            advice = f" Leave `cube={self.cube:g}` out where targets carry theirs as a fourth coordinate."
+            _check(y_true, y_pred, coordinates=(3,), advice=advice)
+            truth, cube = y_true, self.cube  # Not cut: a size that was not known above must not be passed over.
+        distance = ops.sqrt(ops.sum(ops.square(y_pred - truth), axis=-1))
         return super().update_state(distance * (cube / 2.0), sample_weight)
 
     def get_config(self):
         return {**super().get_config(), "cube": self.cube}
 
 
-def _check(y_true, y_pred, *, coordinates):
+def _tensor(joints):
+    """Return tensors of any kind as they are, and all else as an array of numbers."""
+    if hasattr(joints, "shape") and not isinstance(joints, np.ndarray):
+        return joints
+    array = as_array(joints)
+    if array.dtype.kind in "OSUMmc":
+        raise ValueError(
+            "Targets and predictions must be numbers in the unit cube, of shape (batch, joints, 3). "
+            f"Received: a {type(joints).__name__} of something else, or of unequal lengths."
+        )
+    return array
+
+
+def _check(y_true, y_pred, *, coordinates, advice):
     """Refuse joints that would be broadcast or cut to others; sizes that are not known yet pass."""
     truth, predicted = tuple(y_true.shape), tuple(y_pred.shape)
     fits = (
@@ -122,6 +146,5 @@ def _check(y_true, y_pred, *, coordinates):
     if not fits:
         raise ValueError(
             f"Targets must have shape (batch, joints, {' or '.join(map(str, coordinates))}) and predictions "
-            f"(batch, joints, 3) with as many joints. Received: {truth} and {predicted}."
-            + (" Pass `cube` where targets do not carry theirs as a fourth coordinate." if 3 not in coordinates else "")
+            f"(batch, joints, 3) with as many joints. Received: {truth} and {predicted}.{advice}"
         )

@@ -15,13 +15,16 @@ from keras_handpose.confidence import Confidence
 from keras_handpose.records import plain, read_object, write_object
 from keras_handpose.skeletons import SKELETONS
 
-__all__ = ["FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256", "is_preset_name"]
+__all__ = ["DEFAULT_JOINTS", "FORMAT_VERSION", "WEIGHTS_SUFFIX", "Preset", "file_sha256", "is_preset_name"]
 
 FORMAT_VERSION = 1
 """Version of the record's layout. It grows when a key that is needed is added, removed or changes its meaning."""
 
 WEIGHTS_SUFFIX = ".weights.h5"
 """How the name of every weight file ends, as Keras wants it."""
+
+DEFAULT_JOINTS = 21
+"""Joints of a network whose architecture does not say how many it has."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TEXT = ("text", str)
@@ -56,7 +59,7 @@ class Preset:
         size, sha256: Bytes and SHA-256 of that file, in hexadecimal digits.
         architecture: Keyword arguments of `ResidualAttentionRegressor` that rebuild the network. Here and in the other
             mappings, lists become tuples, so that a record equals what is read back from its file.
-        skeleton: Name of its joint layout in `SKELETONS`.
+        skeleton: Name of its joint layout in `SKELETONS`, which has as many joints as the architecture.
         camera: Name of the camera that the training frames are from.
         cube: Edge of the crop in mm.
         hand: ``"right"`` or ``"left"``, the hand that the network knows.
@@ -133,6 +136,13 @@ class Preset:
             if not isinstance(self.confidence, Confidence):
                 object.__setattr__(self, "confidence", Confidence.from_dict(self.confidence))
             self.confidence.require(SKELETONS[self.skeleton])
+        joints = self.architecture.get("joints", DEFAULT_JOINTS)
+        if joints != len(SKELETONS[self.skeleton]):
+            raise ValueError(
+                f"`skeleton` must have the network's {joints} joints, and {self.skeleton!r} has "
+                f"{len(SKELETONS[self.skeleton])}. Received: skeleton={self.skeleton!r}, architecture with "
+                f"joints={joints!r}. Name the layout that the network was trained on."
+            )
 
     @classmethod
     def from_json(cls, text: str) -> Preset:

@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_handpose.checks import are_whole
 from keras_handpose.layers import AttentionModule, PCAPrior, ResidualUnit, SoftArgmax
-from keras_handpose.models.presets import Preset
+from keras_handpose.models.presets import DEFAULT_JOINTS, Preset
 
 __all__ = ["CONFIGURATIONS", "ResidualAttentionRegressor"]
 
@@ -67,7 +67,7 @@ CONFIGURATIONS = MappingProxyType(
 _DEFAULTS = MappingProxyType(
     {
         "configuration": "compact",
-        "joints": 21,
+        "joints": DEFAULT_JOINTS,
         "attention": True,
         "prior": "auto",
         "dropout": 0.0,

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_handpose.checks import check_path
 from keras_handpose.models.origins import remember_origin
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256
+from keras_handpose.skeletons import SKELETONS
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["load", "record_path", "save"]
+__all__ = ["load", "record_path", "save", "user_path"]
 
 _logger = logging.getLogger("keras_handpose")
 
@@ -48,15 +50,16 @@ def save(
         The record.
 
     Raises:
-        ValueError: The path does not end in ``.weights.h5``, the model is not functional, or the record would not be
-            valid. What was there before stays.
+        TypeError: The path is none.
+        ValueError: The path does not end in ``.weights.h5``, the model is not functional, does not predict the
+            skeleton's joints, or the record would not be valid. What was there before stays.
 
     See Also:
         `load` and `weights.resolve`, the way back.
     """
     import keras
 
-    path = Path(path)
+    path = user_path(path)
     beside = record_path(path)
     if not getattr(model, "inputs", None):
         raise ValueError(
@@ -82,6 +85,7 @@ def save(
             errors=errors,
             licence=licence,
         )
+        _check_joints(model, preset)
         record = Path(folder) / beside.name
         record.write_text(preset.to_json(), encoding="utf-8")
         os.replace(written, path)
@@ -97,7 +101,8 @@ def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
         path, preset: What `weights.resolve` returned.
 
     Raises:
-        ValueError: The model is of another architecture; its weights are left as they were.
+        ValueError: The model is of another architecture, or predicts other joints than the record's skeleton has; its
+            weights are left as they were.
         OSError: The file is no HDF5 file.
     """
     expected = Counter(tuple(weight.shape) for weight in model.weights)
@@ -113,6 +118,7 @@ def load(model: keras.Model, path: str | os.PathLike, preset: Preset) -> None:
             f"{', '.join(differences[:4])}{', ...' if len(differences) > 4 else ''}. Received: {path}. "
             f"Build the model as the record says: {dict(preset.architecture)}."
         )
+    _check_joints(model, preset)
     model.load_weights(path)
     remember_origin(model, preset)
     # Shown by default, on stderr and as it stands, and silenced like any other message of the logging module.
@@ -128,6 +134,53 @@ def record_path(path: Path) -> Path:
     if not path.name.endswith(WEIGHTS_SUFFIX) or path.name == WEIGHTS_SUFFIX:
         raise ValueError(f"`path` must end in {WEIGHTS_SUFFIX}, after a name. Received: {path}.")
     return path.with_name(path.name.removesuffix(WEIGHTS_SUFFIX) + ".json")
+
+
+def user_path(path: str | os.PathLike, name: str = "path") -> Path:
+    """Return a path with the home folder that a ``~`` at its beginning stands for.
+
+    Args:
+        path: The path.
+        name: What the message calls it.
+
+    Raises:
+        TypeError: It is no path.
+        ValueError: It is empty, no file can be called so, or it is in the home folder of nobody.
+
+    Example:
+        >>> user_path("~nobody-is-called-so/hands", "folder")
+        Traceback (most recent call last):
+        ...
+        ValueError: `folder` must be a path that there can be. Received: '~nobody-is-called-so/hands', ...
+    """
+    checked = check_path(path, name)
+    text, why = os.fspath(path), ""
+    try:
+        os.fsencode(text)
+        checked = checked.expanduser()
+    except UnicodeEncodeError:
+        why = "which no file can be called"
+    except RuntimeError:
+        why = "but nobody is called so here. Write the home folder out"
+    if not text:
+        why = "which is empty. The folder where you are is '.'"
+    elif "\0" in text:
+        why = "which no file can be called"
+    if why:
+        raise ValueError(f"`{name}` must be a path that there can be. Received: {text!r}, {why}.")
+    return checked
+
+
+def _check_joints(model: keras.Model, preset: Preset) -> None:
+    """Refuse a model of joints ``(batch, joints, 3)`` that are not as many as the skeleton's."""
+    joints = len(SKELETONS[preset.skeleton])
+    match model.output_shape:
+        case (_, count, 3) if count != joints:
+            raise ValueError(
+                f"The model must predict the {joints} joints of {preset.skeleton!r}, as the record {preset.name!r} "
+                f"says. Received: {model.name!r} with output {model.output_shape}. Name the layout that the network "
+                "was trained on as `skeleton`."
+            )
 
 
 def _stored_shapes(path: Path) -> Counter[tuple[int, ...]]:

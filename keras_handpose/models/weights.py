@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, is_preset_name
-from keras_handpose.models.weight_files import load, record_path, save
+from keras_handpose.models.weight_files import load, record_path, save, user_path
 
 __all__ = [
     "ADDRESS_VARIABLE",
@@ -134,7 +134,7 @@ def verify(weights: str | os.PathLike) -> Path:
     return paths[0]
 
 
-def download(name: str, *, address: str | None = None) -> Path:
+def download(name: str, *, address: str | os.PathLike | None = None) -> Path:
     """Download a preset's file, unless a whole one is on this machine; of a mirror's own weights, look for newer ones.
 
     The file takes its place in one step, after it was checked; a failed attempt leaves nothing behind. Processes that
@@ -150,14 +150,19 @@ def download(name: str, *, address: str | None = None) -> Path:
         The path of the file.
 
     Raises:
-        ValueError: There is no such preset, the mirror's record is malformed, or the address is of an unknown kind.
+        TypeError: The name or the address is none.
+        ValueError: There is no such preset, or the mirror's record or the address is malformed.
         OSError: No address is given, the file cannot be had there, or it is not the one that the record describes.
             What was in the cache stays.
 
     See Also:
         `publish`, the way to a mirror.
     """
+    from keras_handpose.models.fetching import file_address
+
     name = _as_text(name)
+    if address is not None:
+        file_address(address, name)  # What is no address is refused whether it is needed or not.
     if name in _shipped() or not (address or os.environ.get(ADDRESS_VARIABLE)):
         path = locate(name)
         if path is not None:
@@ -184,8 +189,9 @@ def publish(
         The record that was published.
 
     Raises:
+        TypeError: `weights` or `folder` is no path.
         ValueError: The name is malformed, that of a preset of the package with other weights, or not that of the file;
-            or the folder is a web address.
+            or the folder is a web address or malformed.
         FileExistsError: There are other weights of that name in the folder.
         OSError: The weights are missing, damaged or other ones than their record says, or the folder cannot be written.
 
@@ -195,9 +201,10 @@ def publish(
     Example:
         ``publish("runs/mine/trained.weights.h5", "/srv/hands", name="mine")``
     """
-    from keras_handpose.models.fetching import file_address
+    from keras_handpose.models.fetching import folder_path
     from keras_handpose.models.fetching import publish as copy_pair
 
+    mirror = folder_path(folder)
     path, preset = resolve(weights)
     if name is None and not path.name == preset.file == f"{preset.name}{WEIGHTS_SUFFIX}":
         raise ValueError(
@@ -212,13 +219,7 @@ def publish(
             f"{preset.name!r} is a preset of the package, with other weights, and nobody would get these. "
             f"Received: {path}. Publish them under another name (name=, --name)."
         )
-    target = file_address(os.fspath(folder), preset.file)
-    if isinstance(target, str):
-        raise ValueError(
-            f"`folder` must be a folder on this machine. Received: {os.fspath(folder)}. Publish to a folder, and copy "
-            "the two files to the server yourself."
-        )
-    copy_pair(path, preset, target.parent, replace=replace)
+    copy_pair(path, preset, mirror, replace=replace)
     return preset
 
 
@@ -273,11 +274,12 @@ def _unknown(name: str) -> ValueError:
 
 
 def _as_text(weights: str | os.PathLike) -> str:
-    if not isinstance(weights, str | os.PathLike):
+    text = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
+    if not isinstance(text, str):
         raise TypeError(
             f"`weights` must be the name of a preset or a path. {_choices()} Received: a {type(weights).__name__}."
         )
-    return os.fspath(weights)
+    return text
 
 
 def _is_preset(name: str) -> bool:
@@ -291,14 +293,15 @@ def _choices() -> str:
     return f"The presets are: {', '.join(names) or 'none'}.{others} A path must end in {WEIGHTS_SUFFIX}."
 
 
-def _download(name: str, address: str | None = None) -> tuple[Path, Preset]:
+def _download(name: str, address: str | os.PathLike | None = None) -> tuple[Path, Preset]:
     """Download a preset's file, or a mirror's record and file, to the cache."""
     import filelock
 
-    from keras_handpose.models.fetching import fetch, file_address, read_record, without_password
+    from keras_handpose.models.fetching import cause_to_show, fetch, file_address, read_record, without_secrets
 
     preset = _shipped().get(name)
     is_shipped = preset is not None
+    argument = "address" if address else ADDRESS_VARIABLE
     address = address or os.environ.get(ADDRESS_VARIABLE, "")
     if not is_preset_name(name) and not is_shipped:
         raise _unknown(name)
@@ -311,24 +314,24 @@ def _download(name: str, address: str | None = None) -> tuple[Path, Preset]:
         )
     check = f"Check the address ({ADDRESS_VARIABLE}), the network"
     if not is_shipped:
-        source = file_address(address, f"{name}.json")
+        source = file_address(address, f"{name}.json", name=argument)
         try:
             preset = read_record(source, name)
         except OSError as error:
             raise OSError(
                 f"{name!r} is no preset of the package, and its record could not be fetched from "
-                f"{without_password(str(source))}: {_reason(error)}. {check} and the name. {_choices()}"
-            ) from error
-    source, target = file_address(address, preset.file), cache_folder() / preset.file
+                f"{without_secrets(str(source))}: {_reason(error)}. {check} and the name. {_choices()}"
+            ) from cause_to_show(error)
+    source, target = file_address(address, preset.file, name=argument), cache_folder() / preset.file
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{target}.lock", timeout=_LOCK_TIMEOUT):
             fetch(source, target, preset, keep_record=not is_shipped)
     except OSError as error:
         raise OSError(
-            f"{_described(preset)} could not be fetched from {without_password(str(source))} to {target.parent}: "
+            f"{_described(preset)} could not be fetched from {without_secrets(str(source))} to {target.parent}: "
             f"{_reason(error)}. {check} and the folder (KERAS_HOME moves it), or put the file at {target} yourself."
-        ) from error
+        ) from cause_to_show(error)
     return target, preset
 
 
@@ -337,9 +340,9 @@ def _described(preset: Preset) -> str:
 
 
 def _reason(error: OSError) -> str:
-    from keras_handpose.models.fetching import without_password
+    from keras_handpose.models.fetching import without_secrets
 
-    return f"{type(error).__name__}: {without_password(str(error)).rstrip('.')}"
+    return f"{type(error).__name__}: {without_secrets(str(error)).rstrip('.')}"
 
 
 def _beside_record(name: str) -> tuple[Path, Preset]:
@@ -347,10 +350,10 @@ def _beside_record(name: str) -> tuple[Path, Preset]:
         raise ValueError(
             f"`weights` must be the name of a preset or the path of a file. {_choices()} Received: weights={name!r}."
         )
-    path = Path(name).expanduser()
+    path = user_path(name, "weights")
     record = record_path(path)
     for needed in (path, record):
-        if not needed.is_file():
+        if not os.path.isfile(needed):  # `Path.is_file` raises where a name is too long.
             raise FileNotFoundError(f"{needed} does not exist. Weights are a pair: {path.name} beside {record.name}.")
     return path, Preset.read(record)
 

@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-__all__ = ["end_with_launcher", "launch"]
+__all__ = ["LAUNCHED_VARIABLE", "end_with_launcher", "launch"]
 
-_LAUNCHED = "KERAS_HANDPOSE_LAUNCHED"
+LAUNCHED_VARIABLE = "KERAS_HANDPOSE_LAUNCHED"
+"""Name of the environment variable that is set in processes which another one launched; see `end_with_launcher`."""
+
 _POLL = 0.1  # s
 _GRACE = 2.0  # s in which processes that lost another one may say so and end
 
@@ -37,7 +39,7 @@ def launch(arguments: Sequence[str], *, processes: int, coordinator: str | None 
     """
     address = f"127.0.0.1:{_free_port()}" if coordinator is None else coordinator
     paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": paths, _LAUNCHED: "1"}
+    environment = {**os.environ, "PYTHONPATH": paths, LAUNCHED_VARIABLE: "1"}
     started: list[subprocess.Popen] = []
     with TemporaryDirectory() as folder:
         said = [Path(folder) / f"{rank}.txt" for rank in range(processes)]
@@ -64,8 +66,11 @@ def launch(arguments: Sequence[str], *, processes: int, coordinator: str | None 
 
 
 def end_with_launcher() -> None:
-    """If `launch` started this process, see that it ends when that one does, however it ends."""
-    if os.environ.get(_LAUNCHED):
+    """If a launcher started this process, see that it ends when that one does, however it ends.
+
+    A launcher is one that sets `LAUNCHED_VARIABLE`, and keeps this process's standard input open while it lives.
+    """
+    if os.environ.get(LAUNCHED_VARIABLE):
         threading.Thread(target=_end_with_input, daemon=True).start()
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from keras_handpose.training.launching import LAUNCHED_VARIABLE
 from keras_handpose.tuning.records import read_search
 
 __all__ = ["run_processes"]
@@ -64,7 +65,7 @@ class _Family:
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
             **os.environ,
             "PYTHONPATH": paths,
-            "KERAS_HANDPOSE_LAUNCHED": "1",  # See `training.launching.end_with_launcher`.
+            LAUNCHED_VARIABLE: "1",  # See `training.launching.end_with_launcher`.
             "KERASTUNER_ORACLE_IP": "127.0.0.1",
             "KERASTUNER_ORACLE_PORT": str(port),
         }

@@ -92,6 +92,24 @@ def test_sample_weights_in_fit():
     assert history["mean_error_mm"][0] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("carried", [False, True])
+@pytest.mark.parametrize("delta", [None, 0.5])
+def test_the_loss_is_over_all_coordinates_and_not_over_cubes(delta, carried):
+    predicted = np.random.default_rng(2).normal(size=(12, 5, 3)).astype("float32")
+    difference = np.abs(predicted - JOINTS_UNIT)
+    terms = difference**2
+    if delta is not None:
+        terms = np.where(difference < delta, terms / 2, delta * difference - delta**2 / 2)
+    loss = khp.JointLoss(delta)(WITH_CUBES if carried else JOINTS_UNIT, predicted)
+    assert float(loss) == pytest.approx(terms.mean(), rel=1e-5)
+
+
+def test_lists_are_joints_too():
+    truth, predicted = [[[0, 0, 0], [1, 0, 0]]], [[[0, 0.3, 0.4], [1, 0, 0]]]
+    assert float(khp.JointLoss()(truth, predicted)) == pytest.approx(0.25 / 6, rel=1e-5)
+    assert float(khp.MeanJointErrorMM(CUBE)(truth, predicted)) == pytest.approx(25, rel=1e-5)
+
+
 def test_states():
     metric = khp.MeanJointErrorMM(CUBE)
     assert [variable.name for variable in metric.variables] == ["total", "count"]
@@ -165,7 +183,10 @@ def shapes(truth, predicted):
     return np.zeros(truth, "float32"), np.zeros(predicted, "float32")
 
 
-@pytest.mark.parametrize("thing", [khp.JointLoss(), khp.MeanJointErrorMM(CUBE), khp.MeanJointErrorMM()])
+THINGS = [khp.JointLoss(), khp.MeanJointErrorMM(CUBE), khp.MeanJointErrorMM()]
+
+
+@pytest.mark.parametrize("thing", THINGS)
 @pytest.mark.parametrize(
     ("truth", "predicted"),
     [
@@ -186,6 +207,23 @@ def test_joints_that_do_not_fit(thing, truth, predicted):
 def test_without_a_cube_targets_carry_theirs():
     with pytest.raises(ValueError, match=r"joints, 4\).*Received: \(2, 5, 3\) and \(2, 5, 3\). Pass `cube` where"):
         khp.MeanJointErrorMM()(*shapes((2, 5, 3), (2, 5, 3)))
+
+
+def test_of_two_cubes_none_is_passed_over():
+    metric = khp.MeanJointErrorMM(CUBE)
+    with pytest.raises(ValueError, match=r"Received: \(12, 5, 4\) .*Leave `cube=200` out where targets carry theirs"):
+        metric.update_state(WITH_CUBES, JOINTS_UNIT)
+    assert float(metric.result()) == 0
+    with pytest.raises(ValueError, match="Leave `cube=200` out where targets carry theirs"):
+        compiled(regressor(), metric).fit(CODES, WITH_CUBES, verbose=0)  # In a compiled step, too.
+
+
+@pytest.mark.parametrize("thing", THINGS)
+@pytest.mark.parametrize("joints", [[[1, 2], [3]], [["a"]], "joints", None, object(), np.array([["2020-01-01"]], "M8")])
+def test_what_are_no_joints(thing, joints):
+    for pair in ((joints, JOINTS_UNIT), (WITH_CUBES, joints)):
+        with pytest.raises(ValueError, match="must be numbers in the unit cube.*Received: a "):
+            thing(*pair)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "250", True, [250.0]])

@@ -162,6 +162,39 @@ def test_web_servers_are_not_written_to(trained, tmp_path, monkeypatch, address)
     assert not (tmp_path / "https:").exists() and not (tmp_path / "http:").exists()
 
 
+@pytest.mark.parametrize(
+    ("folder", "error", "message"),
+    [
+        (None, TypeError, "must be a path. Received: a NoneType"),
+        (5, TypeError, "must be a path. Received: a int"),
+        (b"", TypeError, "must be a path. Received: a bytes"),
+        ("", ValueError, r"Received: '', which is empty. The folder where you are is '\.'"),
+        ("//[x", ValueError, r"must be a folder on this machine. Received: //\[x, which is malformed"),
+        ("served\0", ValueError, "which no file can be called"),
+        ("~nobody-is-called-so/x", ValueError, "nobody is called so here"),
+        (Path("~nobody-is-called-so/x"), ValueError, "nobody is called so here"),
+        ("file:served", ValueError, "Received: file:served, which is no whole path on this machine"),
+        ("file://server/hands", ValueError, "which is no whole path on this machine"),
+        ("ftp://me:secret@mirror.example", ValueError, "Received: ftp://mirror.example, which is of another kind"),
+        ("https://me:secret@mirror.example/x?token=secret", ValueError, r"Received: https://mirror\.example/x\?\.\.\."),
+        (os.devnull, OSError, f"must be a folder that can be written, or made. Received: {os.devnull} "),
+        (
+            f"{os.devnull}/served",
+            OSError,
+            f"must be a folder that can be written, or made. Received: {os.devnull}.served ",
+        ),
+        ("x" * 300, OSError, "must be a folder that can be written, or made. Received: x"),
+    ],
+)
+def test_what_is_no_folder(trained, tmp_path, monkeypatch, folder, error, message):
+    monkeypatch.chdir(tmp_path)
+    before = names_in(tmp_path)
+    with pytest.raises(error, match=f"`folder` must be .*{message.removeprefix('must be ')}") as caught:
+        weights.publish(trained, folder)
+    assert not isinstance(caught.value, FileExistsError) and "secret" not in str(caught.value)
+    assert names_in(tmp_path) == before
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits")
 def test_a_full_disk_leaves_the_older_pair(trained, tmp_path, places):
     folder = tmp_path / "served"
@@ -181,7 +214,7 @@ def test_a_full_disk_leaves_the_older_pair(trained, tmp_path, places):
 def test_a_mirror_that_cannot_be_written(trained, monkeypatch, read_only_folder):
     monkeypatch.setattr(weights, "resolve", lambda weights: (trained, Preset(**MINE)))
     monkeypatch.setattr(weights, "_shipped", dict)
-    with pytest.raises(PermissionError):
+    with pytest.raises(PermissionError, match=f"`folder` must be a folder that can be .*{read_only_folder}"):
         weights.publish(trained, read_only_folder)
     assert not names_in(read_only_folder)
 

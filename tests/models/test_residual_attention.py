@@ -25,8 +25,11 @@ TINY = {
     "prior": 6,
     "input_shape": (36, 36, 1),
 }
+OF_NYU = {**TINY, "joints": 14}
+"""A record's network has the joints of a layout."""
+
 RECORD = {
-    "skeleton": "msra21",
+    "skeleton": "nyu14",
     "camera": "msra15",
     "cube": 250.0,
     "hand": "right",
@@ -52,7 +55,7 @@ def numpy(tensor):
 def tiny():
     """A tiny network whose moving statistics fit its crops."""
     keras.utils.set_random_seed(0)
-    model = ResidualAttentionRegressor(**TINY)
+    model = ResidualAttentionRegressor(**OF_NYU)
     for _ in range(20):
         model(crops(8), training=True)
     return model
@@ -61,7 +64,7 @@ def tiny():
 @pytest.fixture(scope="module")
 def tiny_file(tiny, tmp_path_factory):
     path = tmp_path_factory.mktemp("tiny") / "tiny.weights.h5"
-    weights.save(tiny, path, architecture=TINY, **RECORD)
+    weights.save(tiny, path, architecture=OF_NYU, **RECORD)
     return path
 
 
@@ -101,7 +104,7 @@ def test_paper_is_attention_56():
     ],
 )
 def test_other_shapes(arguments, tmp_path):
-    arguments = TINY | arguments
+    arguments = OF_NYU | arguments
     model = ResidualAttentionRegressor(**arguments)
     path = tmp_path / "other.weights.h5"
     weights.save(model, path, architecture=arguments, **RECORD)
@@ -172,7 +175,7 @@ def test_no_prior():
 
 
 def test_without_attention_only_the_masks_are_missing(tiny):
-    plain = ResidualAttentionRegressor(**TINY, attention=False)
+    plain = ResidualAttentionRegressor(**OF_NYU, attention=False)
     assert [layer.name for layer in plain.layers] == [layer.name for layer in tiny.layers]
     names = {weight.path for weight in tiny.weights} - {weight.path for weight in plain.weights}
     assert names and all(path.split("/")[1].startswith(("down", "up", "skip", "mask")) for path in names)
@@ -237,7 +240,7 @@ def test_arguments_that_do_not_fit(arguments, message):
 
 
 def test_weights_bring_their_architecture(tiny, tiny_file):
-    model = ResidualAttentionRegressor(weights=tiny_file, dropout=0.5, joints=5)
+    model = ResidualAttentionRegressor(weights=tiny_file, dropout=0.5, joints=14)
     np.testing.assert_allclose(numpy(model(crops())), numpy(tiny(crops())), atol=1e-6)
     assert not model.get_layer("prior").trainable
     assert model.get_layer("dropout").rate == 0.5
@@ -246,8 +249,8 @@ def test_weights_bring_their_architecture(tiny, tiny_file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"joints": 14}, r"`joints=14` .*joints=5.*Received: joints=14. Pass include_top=False to train a new head"),
-        ({"prior": np.zeros((40, 5, 3))}, "prior=6.*Received: prior=arrays. Pass include_top=False"),
+        ({"joints": 16}, r"`joints=16` .*joints=14.*Received: joints=16. Pass include_top=False to train a new head"),
+        ({"prior": np.zeros((40, 14, 3))}, "prior=6.*Received: prior=arrays. Pass include_top=False"),
         ({"prior": None}, "prior=6.*Received: prior=None"),
         ({"filters": [8, 8]}, r"filters=\(4, 6\).*Received: filters=\(8, 8\). Leave `filters` out"),
         ({"attention": False}, "Received: attention=False. Leave `attention` out"),
@@ -262,7 +265,7 @@ def test_arguments_that_contradict_the_weights(tiny_file, arguments, message):
 
 def test_features_with_weights(tiny, tiny_file):
     # A new head asks for other joints and other crops; the body is the trained one.
-    model = ResidualAttentionRegressor(weights=tiny_file, include_top=False, joints=14, input_shape=(48, 48, 1))
+    model = ResidualAttentionRegressor(weights=tiny_file, include_top=False, joints=16, input_shape=(48, 48, 1))
     body = keras.Model(tiny.inputs, tiny.get_layer("features").output)
     for ours, theirs in zip(model.get_weights(), body.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -270,7 +273,7 @@ def test_features_with_weights(tiny, tiny_file):
 
 
 def test_a_record_from_the_future(tiny, tmp_path):
-    weights.save(tiny, tmp_path / "new.weights.h5", architecture={**TINY, "depthwise": True}, **RECORD)
+    weights.save(tiny, tmp_path / "new.weights.h5", architecture={**OF_NYU, "depthwise": True}, **RECORD)
     with pytest.raises(ValueError, match="does not know. Received: depthwise. Install"):
         ResidualAttentionRegressor(weights=tmp_path / "new.weights.h5")
 

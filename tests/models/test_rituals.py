@@ -63,27 +63,6 @@ def settled(model, inputs):
 
 
 @pytest.fixture(scope="module")
-def small_file(tmp_path_factory):
-    """Weights of a small network with a fitted prior, beside their record."""
-    keras.utils.set_random_seed(0)
-    model = settled(small(joints=21, prior=np.random.default_rng(0).normal(size=(40, 21, 3))), crops())
-    path = tmp_path_factory.mktemp("small") / "small.weights.h5"
-    weights.save(
-        model,
-        path,
-        architecture={**SMALL, "joints": 21, "prior": 30},
-        skeleton="msra21",
-        camera="msra15",
-        cube=250.0,
-        hand="right",
-        trained_on="nothing: random weights",
-        training={},
-        errors={},
-    )
-    return path, model
-
-
-@pytest.fixture(scope="module")
 def hands():
     """Two crops that show a hand, as the presets take them."""
     camera, frames = rendered_frames("msra15")
@@ -134,14 +113,16 @@ def test_networks(build, input_shape, output_shape, tmp_path):
     check_network(build, crops(2, *input_shape), (2, *output_shape), tmp_path, keeps_float32=keeps_float32)
 
 
-def test_weights_under_another_name(small_file):
-    path, trained = small_file
-    model = khp.ResidualAttentionRegressor(weights=path, name="mine")
+def test_weights_under_another_name(tiny_weights):
+    trained = khp.ResidualAttentionRegressor(weights=tiny_weights)
+    inputs = crops(2, *trained.input_shape[1:])
+    expected = numpy(trained(inputs))[0]
+    model = khp.ResidualAttentionRegressor(weights=tiny_weights, name="mine")
     assert model.name == "mine"
-    np.testing.assert_allclose(numpy(model(crops()))[0], numpy(trained(crops()))[0], atol=1e-6)
-    tensor = keras.Input(SMALL["input_shape"])
-    behind = khp.ResidualAttentionRegressor(weights=path, input_tensor=keras.layers.Rescaling(0.5)(tensor))
-    np.testing.assert_allclose(numpy(behind(2 * crops()))[0], numpy(trained(crops()))[0], atol=1e-6)
+    np.testing.assert_allclose(numpy(model(inputs))[0], expected, atol=1e-6)
+    tensor = keras.Input(trained.input_shape[1:])
+    behind = khp.ResidualAttentionRegressor(weights=tiny_weights, input_tensor=keras.layers.Rescaling(0.5)(tensor))
+    np.testing.assert_allclose(numpy(behind(2 * inputs))[0], expected, atol=1e-6)
 
 
 def test_a_fitted_prior_is_frozen_until_asked_otherwise(tmp_path):
@@ -161,10 +142,11 @@ def test_a_fitted_prior_is_frozen_until_asked_otherwise(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_only_the_head_is_trained(small_file):
+def test_only_the_head_is_trained(tiny_weights):
     # What fine-tuning starts with: a body that rests, but for what is normalised by the batch.
-    path, _ = small_file
-    body = khp.ResidualAttentionRegressor(weights=path, include_top=False, pooling="avg")
+    body = khp.ResidualAttentionRegressor(
+        weights=tiny_weights, include_top=False, input_shape=SMALL["input_shape"], pooling="avg"
+    )
     body.trainable = False
     code = keras.layers.Dense(6)(body.output)
     model = keras.Model(body.input, khp.PCAPrior(5, 6)(code))
@@ -193,11 +175,12 @@ def check_masks(model, inputs, stages):
     np.testing.assert_array_equal(numpy(model(inputs))[0], joints_unit)
 
 
-def test_masks_for_display(small_file, tmp_path):
-    path, _ = small_file
-    model = khp.ResidualAttentionRegressor(weights=path)
-    check_masks(model, crops(), ("attention1", "attention2"))
-    check_files(model, crops(), tmp_path)  # Reading them out left nothing behind.
+def test_masks_for_display(tiny_weights, tmp_path):
+    model = khp.ResidualAttentionRegressor(weights=tiny_weights)
+    inputs = crops(2, *model.input_shape[1:])
+    settled(model, inputs)  # Masks of features that are too large are 0 and 1.
+    check_masks(model, inputs, ("attention1", "attention2"))
+    check_files(model, inputs, tmp_path)  # Reading them out left nothing behind.
 
 
 # === Presets ===
@@ -304,12 +287,14 @@ def test_blocks_in_other_models(build, adapted, tmp_path):
 
 
 @pytest.mark.slow
-def test_other_backends_read_what_this_one_wrote(small_file, hands, tmp_path):
+def test_other_backends_read_what_this_one_wrote(tiny_weights, hands, tmp_path):
     questions = tmp_path / "questions"
     for i, case in enumerate(LAYERS.values()):
         pose_question(model_of(case), case.inputs, questions / f"layer_{i}")
-    path, trained = small_file
-    pose_question(trained, crops(), questions / "network", weights=str(path))
+    trained = khp.ResidualAttentionRegressor(weights=tiny_weights)
+    inputs = crops(2, *trained.input_shape[1:])
+    pose_question(trained, inputs, questions / "network", weights=str(tiny_weights))
+    pose_question(settled(small(prior=POSES), crops()), crops(), questions / "fitted")
     pose_question(settled(functional(), features(2, 6, 6, 3)), features(2, 6, 6, 3), questions / "blocks")
     for name in PRESETS:
         model = khp.ResidualAttentionRegressor(weights=name)

@@ -94,6 +94,10 @@ def test_record_round_trip(tmp_path):
         ({"cube": "250"}, "`cube` must be a number"),
         ({"hand": "both"}, "`hand` must be 'right' or 'left'"),
         ({"skeleton": "msra"}, "`skeleton` must be one of msra21, icvl16, nyu14"),
+        ({"skeleton": "nyu14"}, "`skeleton` must have the network's 21 joints, and 'nyu14' has 14. Received: "),
+        ({"architecture": {}, "skeleton": "nyu14"}, "the network's 21 joints, and 'nyu14' has 14"),
+        ({"architecture": {"joints": 14}}, "the network's 14 joints, and 'msra21' has 21"),
+        ({"architecture": {"joints": "21"}}, "Received: skeleton='msra21', architecture with joints='21'"),
         ({"camera": ""}, "`camera` must be the name"),
         ({"trained_on": ""}, "`trained_on` must be one line"),
         ({"trained_on": "two\nlines"}, "`trained_on` must be one line"),
@@ -195,6 +199,35 @@ def test_neither_preset_nor_path(places, name):
         weights.resolve(name)
 
 
+@pytest.mark.parametrize("ask", [weights.resolve, weights.verify, weights.download, weights.locate])
+@pytest.mark.parametrize("name", [None, 5, b"tiny", 0.5, ["tiny"], b""])
+def test_what_is_neither_text_nor_a_path(places, ask, name):
+    with pytest.raises(TypeError, match="must be the name of a preset or a path. The presets are: tiny.*Received: a "):
+        ask(name)
+
+
+@pytest.mark.parametrize("ask", [weights.resolve, weights.verify, lambda path: weights.save(None, path, **DESCRIPTION)])
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("~nobody-is-called-so/mine.weights.h5", "nobody is called so here. Write the home folder out"),
+        (Path("~nobody-is-called-so/mine.weights.h5"), "nobody is called so here"),
+        ("mine\0.weights.h5", "which no file can be called"),
+        ("mine\ud800.weights.h5", "which no file can be called"),
+    ],
+)
+def test_paths_that_there_cannot_be(places, ask, path, why):
+    with pytest.raises(ValueError, match=f"must be a path that there can be. Received: .*{why}"):
+        ask(path)
+
+
+@pytest.mark.parametrize("path", ["x" * 300 + ".weights.h5", f"{os.devnull}/x.weights.h5", "/x" * 3000 + ".weights.h5"])
+def test_paths_where_nothing_is(places, path):
+    for ask in (weights.resolve, weights.verify):
+        with pytest.raises(FileNotFoundError, match="does not exist. Weights are a pair: x+.weights.h5 beside x+.json"):
+            ask(path)
+
+
 def test_record_under_another_name(places):
     places[0].with_name("other.json").write_text(json.dumps(RECORD))
     with pytest.raises(ValueError, match=r"other\.json must have the name of its preset.*tiny"):
@@ -213,6 +246,8 @@ def test_a_path_takes_its_record_along(places, tmp_path, monkeypatch):
     assert weights.verify(path) == path
     monkeypatch.setenv("HOME", str(tmp_path))
     assert weights.resolve("~/mine.weights.h5")[0] == path
+    assert weights.save(tiny_model(), "~/saved.weights.h5", **DESCRIPTION) == weights.resolve("~/saved.weights.h5")[1]
+    assert (tmp_path / "saved.weights.h5").is_file()
     path.write_bytes(CONTENT[:-1])
     for ask in (weights.resolve, weights.verify):
         with pytest.raises(OSError, match=f"{path} is not the file of its record: it has 511999 bytes, not 512000"):
@@ -297,6 +332,48 @@ def test_the_factory_takes_a_path(tmp_path):
     np.testing.assert_array_equal(body.get_layer("stem").get_weights()[0], trained.get_layer("stem").get_weights()[0])
     with pytest.raises(ValueError, match="joints.*does not fit.*Received: joints=14"):
         keras_handpose.ResidualAttentionRegressor(weights=path, joints=14)
+
+
+@pytest.mark.parametrize("change", [{"skeleton": "nyu14"}, {"architecture": {"joints": 14}}])
+def test_joints_that_are_not_the_skeletons_are_refused_wherever_weights_are_loaded(tiny_weights, tmp_path, change):
+    path = Path(shutil.copy(tiny_weights, tmp_path / "mine.weights.h5"))
+    record = json.loads(tiny_weights.with_name("tiny.json").read_text())
+    change = {key: {**record[key], **value} if isinstance(value, dict) else value for key, value in change.items()}
+    (tmp_path / "mine.json").write_text(json.dumps({**record, **change}))
+    for ask in (
+        weights.resolve,
+        weights.verify,
+        lambda path: weights.publish(path, tmp_path / "served"),
+        lambda path: keras_handpose.ResidualAttentionRegressor(weights=path),
+        lambda path: keras_handpose.ResidualAttentionRegressor(weights=path, include_top=False),
+        lambda path: keras_handpose.HandPoseEstimator(path, camera="msra15"),
+    ):
+        with pytest.raises(ValueError, match=r"mine\.json is not a valid .*must have the network's \d+ joints"):
+            ask(path)
+    assert not (tmp_path / "served").exists()
+
+
+def test_a_model_predicts_the_joints_that_its_record_says(tmp_path):
+    import keras
+
+    path = tmp_path / "mine.weights.h5"
+    message = r"must predict the 21 joints of 'msra21'.*Received: .* with output \(None, 14, 3\)"
+    with pytest.raises(ValueError, match=message):
+        weights.save(tiny_model(14), path, **DESCRIPTION)
+    assert not list(tmp_path.iterdir())
+
+    def repeated(times: int):
+        inputs = keras.Input((6,))
+        joints = keras.layers.Reshape((7, 3))(keras.layers.Dense(21)(inputs))
+        return keras.Model(inputs, keras.layers.Concatenate(axis=1)([joints] * times))
+
+    preset = weights.save(repeated(3), path, **DESCRIPTION)
+    twice = repeated(2)  # Its arrays are those of the file.
+    before = twice.get_weights()
+    with pytest.raises(ValueError, match=message):
+        weights.load(twice, path, preset)
+    for ours, theirs in zip(before, twice.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("change", [{"joints": 14}, {"filters": [4, 8]}, {"prior": None}, {"stem": [4, 7]}])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from keras_handpose.models.metrics import JointLoss, MeanJointErrorMM
 from keras_handpose.training import PAPER, RENDERED, Recipe
 
 
@@ -46,35 +44,3 @@ def test_learning_rates(recipe, rates):
 def test_impossible_recipes(wrong, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**wrong)
-
-
-# === What is minimised, and what is reported ===
-
-
-@pytest.mark.parametrize("own_cubes", [False, True])
-def test_error_is_the_mean_distance_in_mm(own_cubes):
-    rng = np.random.default_rng(0)
-    truth, predicted = rng.normal(size=(2, 6, 21, 3)).astype(np.float32)
-    cubes = np.array([200, 200, 180, 160, 200, 150]) if own_cubes else np.full(6, 200)
-    expected = (np.linalg.norm(predicted - truth, axis=-1) * cubes[:, None] / 2).mean()
-    target = np.concatenate([truth, np.tile(cubes[:, None, None], (1, 21, 1))], -1) if own_cubes else truth
-    metric = MeanJointErrorMM(None if own_cubes else 200.0)
-    for part in (slice(0, 4), slice(4, 6)):
-        metric.update_state(target[part], predicted[part])
-    assert float(metric.result()) == pytest.approx(expected, rel=1e-5)
-    again = MeanJointErrorMM.from_config(metric.get_config())
-    assert again.cube == metric.cube and again.name == "mean_error_mm"
-
-
-@pytest.mark.parametrize("delta", [None, 0.5])
-def test_loss_is_the_mean_over_all_coordinates_and_not_over_cubes(delta):
-    rng = np.random.default_rng(0)
-    truth, predicted = rng.normal(size=(2, 6, 21, 3)).astype(np.float32)
-    difference = np.abs(predicted - truth)
-    terms = difference**2
-    if delta is not None:
-        terms = np.where(difference < delta, terms / 2, delta * difference - delta**2 / 2)
-    with_cubes = np.concatenate([truth, np.full((6, 21, 1), 200, np.float32)], -1)
-    loss = JointLoss.from_config(JointLoss(delta).get_config())
-    for target in (truth, with_cubes):
-        assert float(loss(target, predicted)) == pytest.approx(terms.mean(), rel=1e-5)
