@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,7 @@ CAMERA = CAMERAS["msra15"]
 FRAME = np.zeros(CAMERA.shape, np.uint16)
 FRAME[80:140, 150:200] = np.linspace(390, 420, 50)
 NOTHING = np.zeros(CAMERA.shape, np.uint16)
+CENTRE = (25.0, -17.0, 405.0)
 VALUES = {
     "features": ["off", "hidden"],
     "means": [2.0, 0.25],
@@ -277,8 +279,7 @@ def test_without_it_the_score_is_the_evidence():
 
 
 def test_the_score_is_that_of_the_crop_and_its_joints():
-    estimator = estimator_of(ALL)
-    pose = estimator(FRAME)
+    pose = estimator_of(ALL)(FRAME, centre_xyz=CENTRE)
     crops = LabelledCrops(
         images=pose.crop.image[None, ..., None],
         joints_unit=np.zeros((1, 21, 3), np.float32),
@@ -304,19 +305,20 @@ def test_files_score_as_their_networks_do(suffix, exported, tmp_path):
         path.write_bytes(exported[kind, suffix].read_bytes())
         write_metadata(path, metadata_of(kind, confidence=ALL))
         estimator = HandPoseEstimator(path, camera=CAMERA)
-        pose = estimator(FRAME)
+        pose = estimator(FRAME, centre_xyz=CENTRE)
         assert estimator.confidence == ALL
         assert pose.score == ALL(pose.crop, pose.joints_xyz, MSRA21)
         if kind == "network":
-            assert pose.score == pytest.approx(estimator_of(ALL)(FRAME).score, abs=1e-3)
-        assert [pose.score for pose in estimator.batch([FRAME, NOTHING])] == [pose.score, 0]
+            assert pose.score == pytest.approx(estimator_of(ALL)(FRAME, centre_xyz=CENTRE).score, abs=1e-3)
+        batch = estimator.batch([FRAME, NOTHING], centres_xyz=[CENTRE, CENTRE])
+        assert [pose.score for pose in batch] == [pose.score, 0]
 
 
 def test_hands_are_followed_by_evidence_whatever_the_score():
     hopeless = replace(ALL, intercept=-40.0)
     frames = [np.roll(FRAME, 2 * i, axis=1) for i in range(6)]
     for with_it, without in (
-        (estimator_of(hopeless).stream(frames), estimator_of(None).stream(frames)),
+        (followed(estimator_of(hopeless), frames), followed(estimator_of(None), frames)),
         (
             (pose for pair in both(hopeless).stream(frames) for pose in pair),
             (pose for pair in both(None).stream(frames) for pose in pair),
@@ -325,6 +327,14 @@ def test_hands_are_followed_by_evidence_whatever_the_score():
         for pose, other in zip(with_it, without, strict=True):
             assert (pose.found, pose.evidence) == (other.found, other.evidence) and pose.score < 1e-6
             np.testing.assert_array_equal(pose.joints_xyz, other.joints_xyz)
+
+
+def followed(estimator: HandPoseEstimator, frames: list[np.ndarray]) -> Iterator[Pose]:
+    """Poses of a hand whose first centre is known."""
+    pose = estimator(frames[0], centre_xyz=CENTRE)
+    for frame in frames[1:]:
+        pose = estimator(frame, last=pose)
+        yield pose
 
 
 def both(confidence: Confidence | None) -> BothHands:

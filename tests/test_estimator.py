@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_handpose.cameras import CAMERAS, Camera
+from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine
 from keras_handpose.engines.keras import KerasEngine
 from keras_handpose.estimator import HandPoseEstimator, OneEuroFilter, Pose
@@ -218,6 +219,88 @@ def test_the_keras_engine_refuses_other_models_and_crops():
         KerasEngine(small_model())(np.zeros((1, 128, 128, 1), np.float32))
     with pytest.raises(ValueError, match="batch_size"):
         KerasEngine(small_model(), batch_size=0)
+
+
+# === More places ===
+
+
+class ByDistance(Confidence):
+    """Scores poses by how far away they are: there is one for each 100 mm."""
+
+    def __call__(self, crop, joints_xyz, skeleton) -> float:
+        return SCORES[round(crop.cube.centre_xyz[2] / 100)]
+
+
+SCORES: dict[int, float] = {}
+
+
+def judged(monkeypatch, scores: dict[int, float], **settings) -> HandPoseEstimator:
+    """An estimator whose poses have these scores at so many 100 mm."""
+    monkeypatch.setattr(f"{__name__}.SCORES", scores)
+    values = {"features": ["off"], "means": [0.0], "stds": [1.0], "coefficients": [0.0], "intercept": 0.0}
+    confidence = ByDistance.from_dict({**values, "bones_mm": [30.0] * 20, "threshold_mm": 20.0, "data": "none"})
+    return estimator_of(Middle(), confidence=confidence, **settings)
+
+
+TWO = np.maximum(palm(-80, 0, 400), palm(100, 0, 600))
+"""A frame with something near and something farther."""
+
+
+@pytest.mark.parametrize(
+    ("scores", "settings", "distance"),
+    [
+        ({4: 0.9, 6: 1.0}, {}, 400),  # The near one is surely a hand.
+        ({4: 0.3, 6: 0.9}, {}, 600),
+        ({4: 0.3, 6: 0.5}, {}, 600),  # Neither is, so the better one it is.
+        ({4: 0.3, 6: 0.2}, {}, 400),
+        ({4: 0.3, 6: 0.9}, {"places": 1}, 400),
+        ({4: 0.05, 6: 0.07}, {}, None),  # Both are something else.
+        ({4: 0.05, 6: 0.9}, {"places": 1}, None),
+    ],
+)
+def test_the_place_that_surely_shows_a_hand_is_taken(monkeypatch, scores, settings, distance):
+    estimator = judged(monkeypatch, scores, **settings)
+    for pose in (estimator(TWO), *estimator.batch([TWO] * 70)):  # More than the network sees in one go.
+        assert pose.found == (distance is not None)
+        if pose.found:
+            assert pose.centre_xyz[2] == pytest.approx(distance, abs=5)
+            assert pose.score == scores[distance // 100]
+        else:
+            assert 0 < pose.score < 0.1 and pose.evidence > 0.3
+
+
+@pytest.mark.parametrize(("score", "found"), [(0.9, True), (0.7, False)])
+def test_less_evidence_is_enough_for_what_is_surely_a_hand(monkeypatch, score, found):
+    frame = palm(0, 0, 400, radius=30)  # Smaller than a palm.
+    estimator = judged(monkeypatch, {4: score}, min_score=0.9)
+    pose = estimator(frame)
+    assert pose.found == found and estimator(frame, last=pose).found == found
+    if found:
+        assert 0.3 < pose.evidence < 0.9 and pose.score == score
+
+
+def test_a_centre_that_is_given_is_not_doubted(monkeypatch):
+    estimator = judged(monkeypatch, {4: 0.01, 6: 1.0})
+    pose, (again,) = estimator(TWO, centre_xyz=(-80, 0, 400)), estimator.batch([TWO], centres_xyz=[(-80, 0, 400)])
+    assert pose.found and again.found and pose.score == again.score == 0.01
+
+
+@pytest.mark.parametrize(
+    ("scores", "distance"),
+    [({4: 0.3, 6: 1.0}, 400), ({4: 0.2, 6: 0.9}, 600), ({4: 0.02, 6: 0.7}, 400)],
+)
+def test_a_hand_that_is_followed_is_left_for_one_that_is_sure(monkeypatch, scores, distance):
+    estimator = judged(monkeypatch, scores)
+    last = estimator(TWO, centre_xyz=(-80, 0, 400))
+    assert estimator(TWO, last=last).centre_xyz[2] == pytest.approx(distance, abs=5)
+
+
+def test_a_clear_frame_costs_one_look(monkeypatch):
+    estimator = judged(monkeypatch, {4: 0.8, 6: 1.0})
+    crops = []
+    monkeypatch.setattr(Middle, "__call__", lambda _, batch: crops.append(len(batch)) or np.zeros((len(batch), 21, 3)))
+    estimator.batch([TWO, NOTHING, TWO])
+    assert crops == [2]
 
 
 # === Batches ===

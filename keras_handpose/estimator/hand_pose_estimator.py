@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.capture import CapturedFrame
-from keras_handpose.checks import check_hand, check_named, check_positive, check_share
+from keras_handpose.checks import check_hand, check_named, check_positive, check_share, check_whole
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine, PipelineEngine
 from keras_handpose.estimator.following import Follower, smoother_of
@@ -18,7 +19,16 @@ from keras_handpose.estimator.one_euro import OneEuroFilter
 from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName, open_source
 from keras_handpose.estimator.stream import Stream, paired, require_frames
-from keras_handpose.preprocessing import BACKGROUND, Crop, Detection, check_depth, crop_hand, detect_hand, track_hand
+from keras_handpose.preprocessing import (
+    BACKGROUND,
+    Crop,
+    Detection,
+    check_depth,
+    crop_hand,
+    detect_hand,
+    hand_candidates,
+    track_hand,
+)
 from keras_handpose.preprocessing.frames import check_scale, warn_of_unit
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
@@ -26,6 +36,16 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = ["HandPoseEstimator"]
+
+SURE = 0.8
+"""Score of a pose from which on no other place of the frame is looked at."""
+
+NO_HAND = 0.1
+"""Score of a pose below which what was detected is taken for something else than a hand."""
+
+_LOST = 0.25  # Score below which a hand that is followed may have become something else.
+_GROUP = 64  # Frames whose crops the network sees in one go.
+_SAME = 5.0  # mm between centres of one place, found in a graph and outside of it.
 
 
 class HandPoseEstimator:
@@ -46,7 +66,10 @@ class HandPoseEstimator:
         hand: Which hand is in the frames. Models know right hands; left ones are mirrored on the way in and out.
         depth_scale: Millimetres in one unit of the frames (0.125 for an SR305, 1000 for metres).
         min_score: Evidence from which on something is a hand, by default 0.3; see `detect_hand`. Following a hand
-            that was found takes half as much.
+            that was found takes half as much, and what the network is sure of, a third.
+        places: Most places of a frame to look at, one after the other, until one of them shows a hand with a score of
+            0.8; see `hand_candidates`. Clear frames take one. What scores below 0.1 in the best of them is no hand.
+            Without a `confidence`, the first place is taken as it is.
         confidence: What poses are scored with, for a model of your own; see
             `keras_handpose.evaluation.fit_confidence`. By default what the record or the file has, if ``cube`` is
             theirs. Without one, a pose's score is the evidence for a hand.
@@ -85,6 +108,7 @@ class HandPoseEstimator:
         hand: Literal["right", "left"] = "right",
         depth_scale: float = 1.0,
         min_score: float | None = None,
+        places: int = 4,
         confidence: Confidence | None = None,
     ) -> None:
         self.camera = check_named(camera, CAMERAS, Camera, "camera")
@@ -93,6 +117,7 @@ class HandPoseEstimator:
         min_score = None if min_score is None else check_share(min_score, "min_score")
         if not isinstance(confidence, Confidence | None):
             raise ValueError(f"`confidence` must be a Confidence or None. Received: confidence={confidence!r:.80}.")
+        self.places = check_whole(places, "places")
         self.hand, self.depth_scale = check_hand(hand), check_scale(depth_scale)
         opened = open_source(source, engine=engine, threads=threads, skeleton=skeleton, cube=cube)
         opened.refuse(skeleton=skeleton, cube=cube, min_score=min_score)
@@ -155,16 +180,13 @@ class HandPoseEstimator:
         depth = self._in_mm(depth)
         if not isinstance(last, Pose | None):
             raise TypeError(f"`last` must be the Pose of the frame before, or None. Received: a {type(last).__name__}.")
-        sight = _Sight()
         if centre_xyz is None and last is not None and last.found:
             followed = self._follow(depth, last)
             if followed.found:
                 sight = self._look(depth, followed.centre_xyz, evidence=followed.score)
-        if sight.crop is None:
-            sight = self._look(depth, centre_xyz)
-        if sight.crop is None:
-            warn_of_unit(depth)
-        return self._poses([sight])[0]
+                if sight.crop is not None:
+                    return self._kept(depth, self._pose(sight))
+        return self._settled(depth, self._pose(self._look(depth, centre_xyz)), centre_xyz)
 
     def batch(
         self, frames: Iterable[np.ndarray], *, centres_xyz: Iterable[np.ndarray | None] | None = None
@@ -186,11 +208,15 @@ class HandPoseEstimator:
         """
         frames = require_frames(frames)
         if centres_xyz is None:
-            return self._poses([self._see(depth) for depth in frames])
-        if not isinstance(centres_xyz, Iterable) or getattr(centres_xyz, "ndim", 1) == 0:
+            pairs = zip(frames, repeat(None))
+        elif not isinstance(centres_xyz, Iterable) or getattr(centres_xyz, "ndim", 1) == 0:
             raise TypeError(f"`centres_xyz` must be one centre for each frame. Received: {centres_xyz!r:.80}.")
-        pairs = paired(frames, centres_xyz, "centres_xyz")
-        return self._poses([self._see(depth, centre_xyz) for depth, centre_xyz in pairs])
+        else:
+            pairs = paired(frames, centres_xyz, "centres_xyz")
+        pairs, poses = iter(pairs), []
+        while group := list(islice(pairs, _GROUP)):
+            poses += self._group(group)
+        return poses
 
     def stream(
         self,
@@ -234,13 +260,45 @@ class HandPoseEstimator:
     def _in_mm(self, depth: np.ndarray) -> np.ndarray:
         return check_depth(depth, depth_scale=self.depth_scale, camera=self.camera)
 
-    def _see(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None) -> _Sight:
-        """Look at a frame in its own unit as `_look` does, and doubt the unit where there is no hand."""
-        depth = self._in_mm(depth)
-        sight = self._look(depth, centre_xyz)
-        if sight.crop is None:
+    def _group(self, pairs: Iterable[tuple[np.ndarray, np.ndarray | None]]) -> Iterator[Pose]:
+        """Return the poses in frames in their own unit, whose centres may be known; the network runs once on all."""
+        pairs = [(self._in_mm(depth), centre_xyz) for depth, centre_xyz in pairs]
+        poses = self._poses([self._look(depth, centre_xyz) for depth, centre_xyz in pairs])
+        return (self._settled(depth, pose, centre_xyz) for (depth, centre_xyz), pose in zip(pairs, poses, strict=True))
+
+    def _settled(self, depth: np.ndarray, pose: Pose, centre_xyz: np.ndarray | None) -> Pose:
+        """Return the pose in a frame in mm, after a look at more places where the first one may be no hand."""
+        if centre_xyz is None and self.confidence is not None and pose.score < SURE:
+            pose = self._look_further(depth, pose)
+            if pose.score < NO_HAND:
+                pose = self._not_found(score=pose.score, evidence=pose.evidence)
+        if not pose.found:
             warn_of_unit(depth)
-        return sight
+        return pose
+
+    def _look_further(self, depth: np.ndarray, pose: Pose) -> Pose:
+        """Look at the frame's next places, and return the first pose that is sure, or else the best one.
+
+        Where nothing was found at first, only a pose that is sure counts.
+        """
+        best = pose
+        candidates = hand_candidates(depth, self.camera, cube=self.cube, min_score=self.min_score)
+        for place in islice(candidates, self.places):
+            if pose.found and np.linalg.norm(place.centre_xyz - pose.centre_xyz) < _SAME:
+                continue
+            other = self._pose(self._look(depth, place.centre_xyz, evidence=place.score))
+            if other.score >= SURE:
+                return other
+            if pose.found and place.score >= self.min_score and other.score > best.score:
+                best = other
+        return best
+
+    def _kept(self, depth: np.ndarray, pose: Pose) -> Pose:
+        """Return the pose of a hand that is followed, or of the one that is surely elsewhere."""
+        if self.confidence is None or pose.score >= _LOST:
+            return pose
+        other = self._look_further(depth, pose)
+        return other if other.score >= SURE else pose
 
     def _look(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None, *, evidence: float = 1.0) -> _Sight:
         """Look at a frame in mm: for the hand, or at what is around a centre, which has that evidence."""
@@ -275,25 +333,18 @@ class HandPoseEstimator:
 
     def _poses(self, sights: Sequence[_Sight]) -> list[Pose]:
         """Return the poses in what was seen; a network runs on all crops in one go."""
-        images = [sight.crop.image for sight in sights if sight.crop is not None and sight.joints_xyz is None]
+        images = [sight.crop.image for sight in sights if sight.needs_network]
         joints_unit = iter(self.engine(np.stack(images)[..., None]) if images else ())
-        return [
-            self._pose(sight, next(joints_unit) if sight.crop is not None and sight.joints_xyz is None else None)
-            for sight in sights
-        ]
+        return [self._posed(sight, next(joints_unit) if sight.needs_network else None) for sight in sights]
 
-    def _pose(self, sight: _Sight, joints_unit: np.ndarray | None) -> Pose:
+    def _pose(self, sight: _Sight) -> Pose:
+        return self._poses([sight])[0]
+
+    def _posed(self, sight: _Sight, joints_unit: np.ndarray | None) -> Pose:
         """Return the pose in what was seen, of joints that are known or that the network gave."""
         crop, evidence, joints_xyz = sight
-        shared = {
-            "skeleton": self.skeleton,
-            "camera": self.camera,
-            "hand": self.hand,
-            "depth_scale": self.depth_scale,
-            "evidence": evidence,
-        }
         if crop is None:
-            return Pose.not_found(score=0.0 if self.confidence else evidence, **shared)
+            return self._not_found(score=0.0 if self.confidence else evidence, evidence=evidence)
         if joints_xyz is None:
             joints_xyz = crop.unit_to_xyz(joints_unit.astype(np.float64))
         joints_xyz = joints_xyz.astype(np.float64)
@@ -303,8 +354,22 @@ class HandPoseEstimator:
             centre_xyz=np.array(crop.cube.centre_xyz),
             crop=crop,
             score=self.confidence(crop, joints_xyz, self.skeleton) if self.confidence else evidence,
-            **shared,
+            evidence=evidence,
+            **self._shared,
         )
+
+    def _not_found(self, *, score: float, evidence: float) -> Pose:
+        return Pose.not_found(score=score, evidence=evidence, **self._shared)
+
+    @property
+    def _shared(self) -> dict[str, Any]:
+        """What all poses have in common."""
+        return {
+            "skeleton": self.skeleton,
+            "camera": self.camera,
+            "hand": self.hand,
+            "depth_scale": self.depth_scale,
+        }
 
 
 class _Sight(NamedTuple):
@@ -313,3 +378,7 @@ class _Sight(NamedTuple):
     crop: Crop | None = None
     evidence: float = 0.0
     joints_xyz: np.ndarray | None = None
+
+    @property
+    def needs_network(self) -> bool:
+        return self.crop is not None and self.joints_xyz is None

@@ -2,7 +2,7 @@
 
 from keras_handpose.preprocessing.crop import BACKGROUND, Crop, crop_hand, refine_centre
 from keras_handpose.preprocessing.cube import HandCube
-from keras_handpose.preprocessing.detection import Detection, detect_hand, track_hand
+from keras_handpose.preprocessing.detection import Detection, detect_hand, hand_candidates, track_hand
 from keras_handpose.preprocessing.frames import FRAME_FORMATS, check_depth, list_depth_files, read_depth
 from keras_handpose.preprocessing.network_input import decode_predictions, preprocess_input
 from keras_handpose.preprocessing.objects import remove_object
@@ -17,6 +17,7 @@ __all__ = [
     "crop_hand",
     "decode_predictions",
     "detect_hand",
+    "hand_candidates",
     "list_depth_files",
     "preprocess_input",
     "read_depth",

@@ -18,10 +18,14 @@ filled and counts 0.75 as occupied. Detection takes three steps of fixed size, a
    little farther looks much more like a hand.
 2. The steps of `refine_centre` from there.
 3. Evidence from 32 directions at the refined centre: the score.
+
+Rings cannot tell a hand from a thing of its size. `hand_candidates` goes on where the first step would have gone next,
+for those who can: it leaves out points within 0.4 cube of where it started before and 0.3 cube of what it found.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,6 +49,7 @@ __all__ = [
     "STEPS",
     "Detection",
     "detect_hand",
+    "hand_candidates",
     "ring_samples",
     "track_hand",
 ]
@@ -60,6 +65,10 @@ OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of 
 GRID = (20, 27)  # Rows and columns of points that are tried in a frame.
 _LOCAL_GRID = (8, 8)  # And in the window of a cube.
 STEPS = 3
+_APART = 0.4  # From a point that was started at, as a share of the cube's edge,
+_FROM_FOUND = 0.3  # and from a centre that was found.
+_SAME = 0.12  # Nearer to each other than this, centres are one.
+_LESS = 1 / 3  # Candidates need this share of the evidence that a detection does.
 COARSE_DIRECTIONS = 8
 DENSE_DIRECTIONS = 32
 
@@ -118,13 +127,50 @@ def detect_hand(
         np.float64(400.0)
     """
     depth = _checked(depth, camera, cube, min_score)
-    points_uvd = _grid_points(depth, camera, cube, around)
-    evidence = _evidence(depth, camera, points_uvd, cube, COARSE_DIRECTIONS) if points_uvd.size else np.zeros(1)
-    score = float(evidence.max())
+    points_uvd, evidence = _tried(depth, camera, cube, around)
+    score = float(evidence.max(initial=0.0))
     if score >= min_score:
-        preference = np.where(evidence >= min_score, evidence - points_uvd[2] / (NEARNESS * cube), -np.inf)
-        return _judged(depth, camera, points_uvd[:, preference.argmax()], cube, STEPS, min_score)
+        start = _preferred(points_uvd, evidence, evidence >= min_score, cube)
+        return _judged(depth, camera, points_uvd[:, start], cube, STEPS, min_score)
     return Detection(found=False, centre_xyz=np.full(3, np.nan), score=score)
+
+
+def hand_candidates(
+    depth: np.ndarray, camera: Camera, *, cube: float = 250.0, min_score: float = 0.25
+) -> Iterator[Detection]:
+    """Yield what may be a hand, one thing after the other: first what `detect_hand` finds, then what it passes by.
+
+    Args:
+        depth, camera, cube, min_score: As for `detect_hand`. After all that have this evidence come those with a third.
+
+    Yields:
+        Detections with ``found=True``, of centres that are apart from one another.
+
+    Raises:
+        TypeError, ValueError: As `detect_hand`.
+
+    Example:
+        >>> from keras_handpose.cameras import CAMERAS
+        >>> frame = np.zeros((240, 320), np.uint16)
+        >>> frame[95:146, 35:86], frame[95:146, 185:236] = 400, 450
+        >>> [float(candidate.centre_xyz[2]) for candidate in hand_candidates(frame, CAMERAS["msra15"])]
+        [400.0, 450.0]
+    """
+    depth = _checked(depth, camera, cube, min_score)
+    points_uvd, evidence = _tried(depth, camera, cube, None)
+    points_xyz = uvd_to_xyz(points_uvd.T, camera)
+    centres_xyz: list[np.ndarray] = []
+    new = np.ones(len(evidence), bool)
+    for least in (min_score, _LESS * min_score):
+        while (left := new & (evidence >= least)).any():
+            start = _preferred(points_uvd, evidence, left, cube)
+            new &= _distances(points_xyz, points_xyz[start]) > _APART * cube
+            detection = _judged(depth, camera, points_uvd[:, start], cube, STEPS, least)
+            if detection.found:
+                new &= _distances(points_xyz, detection.centre_xyz) > _FROM_FOUND * cube
+                if not centres_xyz or _distances(np.array(centres_xyz), detection.centre_xyz).min() > _SAME * cube:
+                    centres_xyz.append(detection.centre_xyz)
+                    yield detection
 
 
 def track_hand(
@@ -167,6 +213,23 @@ def _checked(depth: np.ndarray, camera: Camera, cube: float, min_score: float) -
     check_camera(camera)
     check_share(min_score, "min_score")
     return check_depth(depth, camera=camera)
+
+
+def _tried(depth: np.ndarray, camera: Camera, cube: float, around: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of the first step, and the evidence at each."""
+    points_uvd = _grid_points(depth, camera, cube, around)
+    if not points_uvd.size:
+        return points_uvd, np.zeros(0, np.float32)
+    return points_uvd, _evidence(depth, camera, points_uvd, cube, COARSE_DIRECTIONS)
+
+
+def _preferred(points_uvd: np.ndarray, evidence: np.ndarray, allowed: np.ndarray, cube: float) -> int:
+    """Return which of the points that are allowed to start at."""
+    return int(np.where(allowed, evidence - points_uvd[2] / (NEARNESS * cube), -np.inf).argmax())
+
+
+def _distances(points_xyz: np.ndarray, from_xyz: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(points_xyz - from_xyz).sum(axis=-1))
 
 
 def _judged(

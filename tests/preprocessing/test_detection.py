@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_handpose import CAMERAS, Camera
-from keras_handpose.preprocessing import Detection, crop_hand, detect_hand, refine_centre, track_hand
+from keras_handpose.preprocessing import Detection, crop_hand, detect_hand, hand_candidates, refine_centre, track_hand
 
 SENSORS = [CAMERAS[name] for name in ("msra15", "nyu", "kinect_v2", "sr305", "realsense_d435", "azure_kinect")]
 PALM = np.array([20.0, -10.0, 480.0])
@@ -169,6 +169,38 @@ def test_a_tiny_frame():
 
 
 # === Following ===
+
+
+def test_candidates_are_the_detection_and_what_it_passes_by():
+    camera = CAMERAS["sr305"]
+    far, near = (-150.0, 0.0, 600.0), (120.0, 0.0, 480.0)
+    frame = paint_hand(paint_hand(empty(camera), camera, far), camera, near)
+    first, second, *others = hand_candidates(frame, camera)
+    np.testing.assert_array_equal(first.centre_xyz, detect_hand(frame, camera).centre_xyz)
+    assert_found(first, near)
+    assert_found(second, far)
+    for other in others:  # Ends of fingers, at most.
+        assert other.found and 0.25 / 3 <= other.score < min(first.score, second.score)
+
+
+def test_candidates_with_less_evidence_come_last():
+    camera = CAMERAS["sr305"]
+    frame = paint_hand(empty(camera), camera, (120.0, 0.0, 480.0))
+    paint(frame, camera, (-190, -140), (-25, 25), 400.0)  # Nearer, and smaller than a palm.
+    first, second = hand_candidates(frame, camera, min_score=0.7)
+    assert_found(first, (120.0, 0.0, 480.0))
+    assert_found(second, (-165.0, 0.0, 400.0))
+    assert second.score < 0.7 <= first.score
+
+
+def test_candidates_are_apart_and_come_to_an_end():
+    camera = CAMERAS["sr305"]
+    rng = np.random.default_rng(0)
+    frame = np.where(rng.random(camera.shape) < 0.2, rng.uniform(300, 900, camera.shape), 0).astype(np.float32)
+    centres_xyz = np.array([found.centre_xyz for found in hand_candidates(frame, camera, min_score=0.05)])
+    distances = np.linalg.norm(centres_xyz[:, None] - centres_xyz, axis=-1)[~np.eye(len(centres_xyz), dtype=bool)]
+    assert len(centres_xyz) > 3 and distances.min() > 0.1 * 250
+    assert [*hand_candidates(empty(camera), camera)] == []
 
 
 def test_following_stays_with_the_hand():
