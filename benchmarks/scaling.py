@@ -53,7 +53,7 @@ VARIED: dict[str, dict[str, dict[str, Any]]] = {
     "input, px": {"64": {"size": 64}, "128": {}, "192": {"size": 192}},
 }
 """What each axis changes of the network above; nothing is measured twice."""
-PREPARED = (1_000, 10_000, 30_000)
+PREPARED = (1_000, 10_000, 100_000)
 EVALUATED = (10_000, 100_000, 1_000_000)
 PART = 10_000
 MILLION = 1_000_000
@@ -206,10 +206,8 @@ def training(
     with replicas.connected():
         model = replicas.spread(build)
         clock = make_clock()
-        with replicas.fitting():
-            model.fit(
-                replicas.feed(batches, batch), steps_per_epoch=steps + 2, shuffle=False, verbose=0, callbacks=[clock]
-            )
+        with replicas.fitting(), replicas.feed(batches, batch) as feed:
+            model.fit(feed, steps_per_epoch=steps + 2, shuffle=False, verbose=0, callbacks=[clock])
         figures = {} if processes == 1 else {"ms_all_reduce": round(1000 * all_reduce(model.count_params()), 2)}
     spent = clock.seconds / steps
     plain = build()

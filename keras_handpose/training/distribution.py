@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -91,8 +91,8 @@ class Replicas(ABC):
         """Load a model on all devices, ready to be trained."""
 
     @abstractmethod
-    def feed(self, batches: Callable[[], Pairs], batch: int) -> Any:
-        """Return what `fit` takes for batches, from a function that starts them anew."""
+    def feed(self, batches: Callable[[], Pairs], batch: int) -> AbstractContextManager[Any]:
+        """Return what `fit` takes for batches, from a function that starts them anew, and end them afterwards."""
 
     @abstractmethod
     def fitting(self) -> AbstractContextManager[None]:
@@ -156,7 +156,7 @@ class _OneDevice(Replicas):
         return load()
 
     def feed(self, batches, batch):
-        return batches()
+        return _ended(batches())
 
     def fitting(self):
         return nullcontext()
@@ -204,7 +204,7 @@ class _Mirrored(Replicas):
         # Of a generator `fit` would lose batches under a strategy: it starts to read once to see shapes, and once more.
         arrays = next(batches())
         signature = tuple(tf.TensorSpec((batch, *array.shape[1:]), array.dtype) for array in arrays)
-        return tf.data.Dataset.from_generator(batches, output_signature=signature)
+        return nullcontext(tf.data.Dataset.from_generator(batches, output_signature=signature))
 
     def fitting(self):
         return nullcontext()  # The model knows.
@@ -267,7 +267,7 @@ class _DataParallel(Replicas):
             return load()
 
     def feed(self, batches, batch):
-        return batches()
+        return _ended(batches())
 
     def fitting(self):
         import jax
@@ -287,6 +287,16 @@ class _DataParallel(Replicas):
 
     def copy(self, trained, plain):
         _copy(trained, plain, lambda variable: np.asarray(variable.value.addressable_data(0)))
+
+
+@contextmanager
+def _ended(batches: Pairs) -> Iterator[Pairs]:
+    """End batches when they are no longer needed, with the threads that prepare them."""
+    try:
+        yield batches
+    finally:
+        with suppress(ValueError):  # TensorFlow may be reading one ahead.
+            batches.close()
 
 
 def _copy(source: keras.Model, target: keras.Model, read: Callable[[keras.Variable], np.ndarray]) -> None:

@@ -184,22 +184,25 @@ def _fit(run: _Run, network: Network | None, *, workers: int, tensorboard: bool,
         # Their number need not be a multiple of the devices', so they are watched on one.
         run.watched, watched = watched, None
 
+    # TensorFlow keeps what makes batches for ever: it must not hold the model.
+    start, part = run.done * steps.to_checkpoint, run.distribution.part(recipe.batch)
+
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         started = data.batches(
             recipe.batch,
             seed=recipe.seed,
-            start=run.done * steps.to_checkpoint,
+            start=start,
             augmentation=recipe.augmentation,
             workers=workers,
-            part=run.distribution.part(recipe.batch),
+            part=part,
         )
         with closing(started):
             for crops in started:
                 yield _inputs_and_targets(crops, cube)
 
-    with run.replicas.fitting():
+    with run.replicas.fitting(), run.replicas.feed(batches, recipe.batch) as feed:
         trained.fit(
-            run.replicas.feed(batches, recipe.batch),
+            feed,
             initial_epoch=run.done,
             epochs=steps.checkpoints,
             steps_per_epoch=steps.to_checkpoint,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
+import threading
+import weakref
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,6 +91,14 @@ def test_the_prior_is_fitted_to_the_poses_trained_on(run, store):
     with CropStore(store) as crops:
         poses = crops.joints_unit[crops.indices(leave_out=("P1",))]
     np.testing.assert_allclose(prior.get_weights()[1], poses.mean(axis=0).ravel(), atol=1e-6)
+
+
+def test_nothing_of_a_training_is_left_in_memory(store, tmp_path):
+    threads = threading.active_count()
+    model = weakref.ref(quiet(tmp_path, StoredCrops(store, leave_out=("P1",)), RECIPE, network=network))
+    keras.backend.clear_session()
+    gc.collect()
+    assert model() is None and threading.active_count() == threads
 
 
 def test_what_cannot_be_rebuilt_has_no_record(run):
