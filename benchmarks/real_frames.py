@@ -166,11 +166,13 @@ def joints_on_hands(
     shares, outlines, before, scores = [], [], [], []
     judged = read_judgements(weights)
     counts: dict[str, int] = {}
+    empty = {}
     for file, box in boxes.items():
-        if box is None:
-            continue
         depth = source.read(data / file)
         pose = estimator(depth)
+        if box is None:
+            empty[file] = {"found": pose.found, "score": round(pose.score, 3)}
+            continue
         if overlays:
             draw_pose(overlays / f"{Path(weights).stem}_{file.replace('/', '_')}", depth, pose)
             tiles.append(tile(depth, pose, file))
@@ -202,6 +204,7 @@ def joints_on_hands(
         },
         "score": {"mean": round(float(np.mean(scores)), 3), "least": round(float(min(scores)), 3)},
         **({"looked at": dict(sorted(counts.items()))} if counts else {}),
+        **({"frames without a hand": empty} if empty else {}),
     }
 
 

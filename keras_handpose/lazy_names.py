@@ -28,12 +28,9 @@ def lazily(
 
     def look_up(name: str) -> object:
         if name in modules:
-            value = importlib.import_module(f"{package}.{modules[name]}")
-        elif name in origins:
-            value = getattr(importlib.import_module(f"{package}.{origins[name]}"), name)
-        else:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        setattr(sys.modules[package], name, value)
-        return value
+            return importlib.import_module(f"{package}.{modules[name]}")
+        if name in origins:
+            return getattr(importlib.import_module(f"{package}.{origins[name]}"), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return look_up, lambda: sorted(sys.modules[package].__all__)

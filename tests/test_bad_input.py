@@ -33,7 +33,7 @@ from keras_handpose.evaluation import (
     write_predictions,
 )
 from keras_handpose.plotting import overlay_poses
-from keras_handpose.preprocessing import check_depth
+from keras_handpose.preprocessing import check_depth, hand_candidates
 
 CAMERA, NYU = khp.CAMERAS["msra15"], khp.CAMERAS["nyu"]
 FRAME = np.zeros(CAMERA.shape, np.uint16)
@@ -126,6 +126,7 @@ NO_FRAME = {
         lambda frame: list(ESTIMATOR.stream([CapturedFrame(frame, CAMERA, 0.125)], newest=True)),
         BothHands(Still(), camera=CAMERA, skeleton="msra21", cube=250),
         lambda frame: khp.detect_hand(frame, CAMERA),
+        lambda frame: hand_candidates(frame, CAMERA),
         lambda frame: khp.refine_centre(frame, CAMERA, CENTRE),
         lambda frame: khp.crop_hand(frame, CAMERA, CENTRE),
         lambda frame: khp.plot_pose(frame, POSE),
@@ -306,6 +307,7 @@ CALLS = {
     "detect swapped": (lambda: khp.detect_hand(CAMERA, FRAME), TypeError, "`camera` must be a Camera.*a ndarray"),
     "detect by a name": (lambda: khp.detect_hand(FRAME, "msra15"), TypeError, "`camera` must be .*'msra15'"),
     "detect cube": (lambda: khp.detect_hand(FRAME, CAMERA, cube="250"), ValueError, "`cube` must be .*'250'"),
+    "candidates cube": (lambda: hand_candidates(FRAME, CAMERA, cube=0), ValueError, "`cube` must be .*cube=0"),
     "detect around": (lambda: khp.detect_hand(FRAME, CAMERA, around=POSE), ValueError, "three finite numbers"),
     "detect min_score": (lambda: khp.detect_hand(FRAME, CAMERA, min_score=None), ValueError, "`min_score` must be"),
     "crop swapped": (lambda: khp.crop_hand(FRAME, CENTRE, CAMERA), TypeError, "`camera` must be a Camera.*a tuple"),

@@ -143,7 +143,14 @@ def test_predict_believes_the_labels_beside_the_frames(tmp_path, tiny_weights):
     labels[1]["depth_scale"] = 1
     (tmp_path / "labels.json").write_text(json.dumps(labels))
     mixed = run("predict", tmp_path, "--weights", tiny_weights)
-    assert has_failed(mixed) and "in units of 0.125, 1 mm" in mixed.stderr
+    assert has_failed(mixed) and "the frames in" in mixed.stderr and "are in several units" in mixed.stderr
+    given = run("predict", tmp_path, "--weights", tiny_weights, "--json", "--depth-scale", 0.125)
+    assert Pose.from_dict(json.loads(given.stdout)["poses"][0]).hand == "left"
+    labels[1]["file"] = "./frame_000001.png"
+    (tmp_path / "labels.json").write_text(json.dumps(labels[1:]))
+    for frame, scale in (("frame_000001.png", 1), ("frame_000000.png", 1)):  # The second one has no label of its own.
+        alone = run("predict", tmp_path / frame, "--weights", tiny_weights, "--json")
+        assert Pose.from_dict(json.loads(alone.stdout)["poses"][0]).depth_scale == scale
 
 
 def test_predict_leaves_out_labels_of_others_where_the_camera_is_given(frames, tiny_weights):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from keras_handpose.cameras import CAMERAS
 from keras_handpose.confidence import FEATURES, Confidence, bone_lengths, measure_pose
 from keras_handpose.datasets import LabelledCrops
 from keras_handpose.engines import Metadata, read_metadata, write_metadata
-from keras_handpose.estimator import BothHands, HandPoseEstimator, Pose
+from keras_handpose.estimator import HandPoseEstimator, Pose
 from keras_handpose.evaluation import (
     area_under_roc,
     fit_confidence,
@@ -312,33 +311,6 @@ def test_files_score_as_their_networks_do(suffix, exported, tmp_path):
             assert pose.score == pytest.approx(estimator_of(ALL)(FRAME, centre_xyz=CENTRE).score, abs=1e-3)
         batch = estimator.batch([FRAME, NOTHING], centres_xyz=[CENTRE, CENTRE])
         assert [pose.score for pose in batch] == [pose.score, 0]
-
-
-def test_hands_are_followed_by_evidence_whatever_the_score():
-    hopeless = replace(ALL, intercept=-40.0)
-    frames = [np.roll(FRAME, 2 * i, axis=1) for i in range(6)]
-    for with_it, without in (
-        (followed(estimator_of(hopeless), frames), followed(estimator_of(None), frames)),
-        (
-            (pose for pair in both(hopeless).stream(frames) for pose in pair),
-            (pose for pair in both(None).stream(frames) for pose in pair),
-        ),
-    ):
-        for pose, other in zip(with_it, without, strict=True):
-            assert (pose.found, pose.evidence) == (other.found, other.evidence) and pose.score < 1e-6
-            np.testing.assert_array_equal(pose.joints_xyz, other.joints_xyz)
-
-
-def followed(estimator: HandPoseEstimator, frames: list[np.ndarray]) -> Iterator[Pose]:
-    """Poses of a hand whose first centre is known."""
-    pose = estimator(frames[0], centre_xyz=CENTRE)
-    for frame in frames[1:]:
-        pose = estimator(frame, last=pose)
-        yield pose
-
-
-def both(confidence: Confidence | None) -> BothHands:
-    return BothHands(InNumPy(), camera=CAMERA, skeleton="msra21", cube=250, confidence=confidence)
 
 
 def test_poses_keep_both_figures_in_files():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine
 from keras_handpose.engines.keras import KerasEngine
-from keras_handpose.estimator import HandPoseEstimator, OneEuroFilter, Pose
+from keras_handpose.estimator import BothHands, HandPoseEstimator, OneEuroFilter, Pose
 from keras_handpose.skeletons import ICVL16, MSRA21, Skeleton
 
 CAMERA = CAMERAS["msra15"]
@@ -269,7 +270,7 @@ def test_the_place_that_surely_shows_a_hand_is_taken(monkeypatch, scores, settin
             assert 0 < pose.score < 0.1 and pose.evidence > 0.3
 
 
-@pytest.mark.parametrize(("score", "found"), [(0.9, True), (0.7, False)])
+@pytest.mark.parametrize(("score", "found"), [(0.9, True), (0.8, False)])
 def test_less_evidence_is_enough_for_what_is_surely_a_hand(monkeypatch, score, found):
     frame = palm(0, 0, 400, radius=30)  # Smaller than a palm.
     estimator = judged(monkeypatch, {4: score}, min_score=0.9)
@@ -287,7 +288,7 @@ def test_a_centre_that_is_given_is_not_doubted(monkeypatch):
 
 @pytest.mark.parametrize(
     ("scores", "distance"),
-    [({4: 0.3, 6: 1.0}, 400), ({4: 0.2, 6: 0.9}, 600), ({4: 0.02, 6: 0.7}, 400)],
+    [({4: 0.3, 6: 1.0}, 400), ({4: 0.2, 6: 0.9}, 600), ({4: 0.2, 6: 0.8}, 400)],
 )
 def test_a_hand_that_is_followed_is_left_for_one_that_is_sure(monkeypatch, scores, distance):
     estimator = judged(monkeypatch, scores)
@@ -295,8 +296,37 @@ def test_a_hand_that_is_followed_is_left_for_one_that_is_sure(monkeypatch, score
     assert estimator(TWO, last=last).centre_xyz[2] == pytest.approx(distance, abs=5)
 
 
+@pytest.mark.parametrize("hands", [1, 2])
+def test_a_hand_that_is_seen_badly_in_one_frame_is_kept_and_in_two_it_is_none(monkeypatch, hands):
+    estimator = judged(monkeypatch, scores := {4: 0.5})
+    if hands == 2:
+        estimator = BothHands(
+            Middle(), camera=CAMERA, skeleton=MSRA21, cube=250.0, confidence=estimator.confidence, facing=True
+        )
+    last, found = None, []
+    for score in (0.5, 0.02, 0.5, 0.02, 0.03, 0.03):
+        scores[4] = score
+        pose = last = estimator(palm(-80, 0, 400), last=last)
+        found.append(pose.found if hands == 1 else any(hand.found for hand in pose))
+    assert found == [True, True, True, True, False, False]
+
+
+def test_the_best_place_is_no_hand_where_the_first_showed_nothing(monkeypatch):
+    near = palm(-80, 0, 400, radius=22)  # Nearer, and not enough of a palm.
+    frame = np.maximum(near, palm(100, 0, 600))
+    for score, found in ((0.9, True), (0.7, False)):
+        estimator = judged(monkeypatch, {6: score, 4: 0.0})
+        monkeypatch.setattr(estimator, "_look", partial(first_look, estimator._look))
+        assert estimator(frame).found == found
+
+
+def first_look(look, depth, centre_xyz=None, **options):
+    """Look as an estimator does whose detection starts at something that turns out to be nothing."""
+    return look(np.zeros_like(depth)) if centre_xyz is None else look(depth, centre_xyz, **options)
+
+
 def test_a_clear_frame_costs_one_look(monkeypatch):
-    estimator = judged(monkeypatch, {4: 0.8, 6: 1.0})
+    estimator = judged(monkeypatch, {4: 0.9, 6: 1.0})
     crops = []
     monkeypatch.setattr(Middle, "__call__", lambda _, batch: crops.append(len(batch)) or np.zeros((len(batch), 21, 3)))
     estimator.batch([TWO, NOTHING, TWO])

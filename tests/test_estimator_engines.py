@@ -223,7 +223,7 @@ def test_weights_and_models_run_on_other_engines(engine, suffix, exported, tiny_
         calls.append((source, settings))
         return exported["network", suffix]
 
-    monkeypatch.setattr(keras_handpose.exporting, "cached_export", cached)
+    monkeypatch.setattr(keras_handpose.exporting.cache, "cached_export", cached)
     estimator = HandPoseEstimator(tiny_weights, camera=CAMERA, engine=engine, threads=2, cube=200)
     assert estimator.cube == 200 and estimator.engine.path == exported["network", suffix]
     model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), keras.layers.Flatten()])

@@ -84,6 +84,12 @@ def predict(
             f"`--camera` is needed: {frames} has no recording.json of `keras-handpose live` and no labels.json, which "
             "say what camera took the frames."
         )
+    depth_scale = known.depth_scale if depth_scale is None else depth_scale
+    if depth_scale is None:
+        raise ValueError(
+            f"`--depth-scale` is needed: by their labels, the frames in {frames} are in several units. Put those of "
+            "each unit into a folder of their own, or `keras-handpose prepare` them, frame by frame."
+        )
     shape = _first_shape(files, format)
     if shape is not None:
         with messages.status("Loading the network"), silent_runtimes():
@@ -93,7 +99,7 @@ def predict(
                 engine=engine,
                 threads=threads,
                 hand=hand or known.hand,
-                depth_scale=known.depth_scale if depth_scale is None else depth_scale,
+                depth_scale=depth_scale,
             )
     poses: dict[Path, Pose] = {}
     failures: dict[Path, Exception] = {}
@@ -124,10 +130,10 @@ def predict(
 
 
 class _Known(NamedTuple):
-    """What the folder of the frames says of them."""
+    """What the folder of the frames says of them; no scale where they have several."""
 
     camera: Camera | None = None
-    depth_scale: float = 1.0
+    depth_scale: float | None = 1.0
     hand: Literal["right", "left"] = "right"
 
 
@@ -135,7 +141,7 @@ def _known_of(files: list[Path]) -> _Known:
     """Look for a recording's list or for labels beside the frames.
 
     Raises:
-        ValueError: What is there is damaged, or the frames are not all in the same unit.
+        ValueError: What is there is damaged.
     """
     from keras_handpose.capture import RECORDING_FILE, FolderSource
     from keras_handpose.datasets.labelled import LABELS_FILE, LabelledFrames
@@ -146,15 +152,10 @@ def _known_of(files: list[Path]) -> _Known:
         return _Known(recording.camera, recording.depth_scale)
     if (folder / LABELS_FILE).is_file():
         labelled = LabelledFrames(folder)
-        names = {file.name for file in files}
-        scales = {scale for name, scale in zip(labelled.paths, labelled.depth_scales, strict=True) if name in names}
-        if len(scales) == 1:
-            return _Known(labelled.camera, scales.pop(), labelled.hand)
-        if scales:
-            raise ValueError(
-                f"The frames in {folder} are in units of {', '.join(f'{scale:g}' for scale in sorted(scales))} mm, "
-                "by their labels. Put the frames of each unit into a folder of their own."
-            )
+        scale_of = dict(zip((folder / path for path in labelled.paths), labelled.depth_scales, strict=True))
+        # A frame without a label is of the folder's camera, too.
+        scales = {scale_of[file] for file in files if file in scale_of} or {*labelled.depth_scales}
+        return _Known(labelled.camera, scales.pop() if len(scales) == 1 else None, labelled.hand)
     return _Known()
 
 

@@ -183,14 +183,15 @@ class BothHands:
             warn_of_unit(in_mm)
         frames = self._apart(in_mm, hands)
         right, left = (
-            estimator._poses(
-                [
+            estimator._believed(
+                estimator._pose(
                     estimator._look(frame, hand.centre_xyz, evidence=hand.score)
                     if hand.found
                     else _Sight(evidence=hand.score)
-                ]
-            )[0]
-            for estimator, frame, hand in zip((self.right, self.left), frames, hands, strict=True)
+                ),
+                last,
+            )
+            for estimator, frame, hand, last in zip((self.right, self.left), frames, hands, followed, strict=True)
         )
         return right, left
 

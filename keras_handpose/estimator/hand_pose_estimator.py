@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HandPoseEstimator"]
 
-SURE = 0.8
+SURE = 0.9
 """Score of a pose from which on no other place of the frame is looked at."""
 
 NO_HAND = 0.1
@@ -67,9 +67,10 @@ class HandPoseEstimator:
         depth_scale: Millimetres in one unit of the frames (0.125 for an SR305, 1000 for metres).
         min_score: Evidence from which on something is a hand, by default 0.3; see `detect_hand`. Following a hand
             that was found takes half as much, and what the network is sure of, a third.
-        places: Most places of a frame to look at, one after the other, until one of them shows a hand with a score of
-            0.8; see `hand_candidates`. Clear frames take one. What scores below 0.1 in the best of them is no hand.
-            Without a `confidence`, the first place is taken as it is.
+        places: Most places of a frame to look at: the one that `detect_hand` finds, and where its pose does not score
+            0.9, more `hand_candidates` until one does, or else the best. Where the first place showed nothing, another
+            one counts only with such a score. What scores below 0.1 is no hand. Without a `confidence`, the first
+            place is taken as it is.
         confidence: What poses are scored with, for a model of your own; see
             `keras_handpose.evaluation.fit_confidence`. By default what the record or the file has, if ``cube`` is
             theirs. Without one, a pose's score is the evidence for a hand.
@@ -185,7 +186,7 @@ class HandPoseEstimator:
             if followed.found:
                 sight = self._look(depth, followed.centre_xyz, evidence=followed.score)
                 if sight.crop is not None:
-                    return self._kept(depth, self._pose(sight))
+                    return self._kept(depth, self._pose(sight), last)
         return self._settled(depth, self._pose(self._look(depth, centre_xyz)), centre_xyz)
 
     def batch(
@@ -269,9 +270,7 @@ class HandPoseEstimator:
     def _settled(self, depth: np.ndarray, pose: Pose, centre_xyz: np.ndarray | None) -> Pose:
         """Return the pose in a frame in mm, after a look at more places where the first one may be no hand."""
         if centre_xyz is None and self.confidence is not None and pose.score < SURE:
-            pose = self._look_further(depth, pose)
-            if pose.score < NO_HAND:
-                pose = self._not_found(score=pose.score, evidence=pose.evidence)
+            pose = self._believed(self._look_further(depth, pose))
         if not pose.found:
             warn_of_unit(depth)
         return pose
@@ -283,9 +282,8 @@ class HandPoseEstimator:
         """
         best = pose
         candidates = hand_candidates(depth, self.camera, cube=self.cube, min_score=self.min_score)
-        for place in islice(candidates, self.places):
-            if pose.found and np.linalg.norm(place.centre_xyz - pose.centre_xyz) < _SAME:
-                continue
+        others = (place for place in candidates if not _is_at(pose, place.centre_xyz))
+        for place in islice(others, self.places - 1):
             other = self._pose(self._look(depth, place.centre_xyz, evidence=place.score))
             if other.score >= SURE:
                 return other
@@ -293,12 +291,24 @@ class HandPoseEstimator:
                 best = other
         return best
 
-    def _kept(self, depth: np.ndarray, pose: Pose) -> Pose:
+    def _kept(self, depth: np.ndarray, pose: Pose, last: Pose) -> Pose:
         """Return the pose of a hand that is followed, or of the one that is surely elsewhere."""
         if self.confidence is None or pose.score >= _LOST:
             return pose
+        if not self._believed(pose, last).found:
+            return self._settled(depth, self._pose(self._look(depth)), None)
         other = self._look_further(depth, pose)
         return other if other.score >= SURE else pose
+
+    def _believed(self, pose: Pose, last: Pose | None = None) -> Pose:
+        """Return a pose, and one without a hand where it is of something else.
+
+        A hand that is followed may be seen badly in one frame. In two that follow one another, it is something else.
+        """
+        score = pose.score if last is None else max(pose.score, last.score)
+        if self.confidence is None or not pose.found or score >= NO_HAND:
+            return pose
+        return self._not_found(score=pose.score, evidence=pose.evidence)
 
     def _look(self, depth: np.ndarray, centre_xyz: np.ndarray | None = None, *, evidence: float = 1.0) -> _Sight:
         """Look at a frame in mm: for the hand, or at what is around a centre, which has that evidence."""
@@ -370,6 +380,10 @@ class HandPoseEstimator:
             "hand": self.hand,
             "depth_scale": self.depth_scale,
         }
+
+
+def _is_at(pose: Pose, centre_xyz: np.ndarray) -> bool:
+    return pose.found and np.linalg.norm(centre_xyz - pose.centre_xyz) < _SAME
 
 
 class _Sight(NamedTuple):

@@ -261,13 +261,20 @@ def _fault(parts: SplitResult, address: str) -> str:
         if "#" in address:
             return "which has a fragment; leave out what begins with #"
         host, _ = parts.hostname, parts.port  # One that is no number raises.
-        return "" if host else "which names no host"
+        if not host:
+            return "which names no host"
+        fits = all(0 < len(label) < 64 for label in host.rstrip(".").split("."))
+        return "" if fits else "in which no host can be called so"
     if parts.scheme == "file":
         if "?" in address or "#" in address:
             return "in which ? is written %3F, and # is written %23"
         is_here = parts.netloc in ("", "localhost") and parts.path.startswith("/")
         return "" if is_here else "which is no whole path on this machine"
-    return "which is of another kind" if "://" in address else ""
+    if "://" in address:
+        return "which is of another kind"
+    if ("@" in address or "?" in address) and not Path(address).exists():
+        return "which is no folder; a web address begins with https://"
+    return ""
 
 
 def _is_record(path: Path, preset: Preset) -> bool:

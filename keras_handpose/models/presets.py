@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from keras_handpose.checks import as_number
+from keras_handpose.checks import HANDS, as_number
 from keras_handpose.confidence import Confidence
 from keras_handpose.records import plain, read_object, write_object
 from keras_handpose.skeletons import SKELETONS
@@ -126,7 +126,7 @@ class Preset:
             (self.skeleton in SKELETONS, f"one of {', '.join(SKELETONS)}", "skeleton"),
             (self.camera, "the name of a camera", "camera"),
             (0 < as_number(self.cube) < math.inf, "a positive length in mm", "cube"),
-            (self.hand in ("right", "left"), "'right' or 'left'", "hand"),
+            (self.hand in HANDS, "'right' or 'left'", "hand"),
             (self.trained_on and self.trained_on.isprintable(), "one line that names the training data", "trained_on"),
             (self.licence, "an SPDX licence identifier", "licence"),
         ):

@@ -16,9 +16,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
+from keras_handpose.checks import suggestion
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, is_preset_name
 from keras_handpose.models.weight_files import load, record_path, save, user_path
 
@@ -268,8 +268,7 @@ def _record(name: str) -> Preset:
 
 
 def _unknown(name: str) -> ValueError:
-    near = get_close_matches(name.lower(), _shipped().keys() | _cached_names(), n=1)
-    meant = "".join(f" Did you mean {found!r}?" for found in near)
+    meant = suggestion(name, _shipped().keys() | _cached_names())
     return ValueError(f"There are no weights of this name. {_choices()} Received: {name!r}.{meant}")
 
 

@@ -20,7 +20,8 @@ filled and counts 0.75 as occupied. Detection takes three steps of fixed size, a
 3. Evidence from 32 directions at the refined centre: the score.
 
 Rings cannot tell a hand from a thing of its size. `hand_candidates` goes on where the first step would have gone next,
-for those who can: it leaves out points within 0.4 cube of where it started before and 0.3 cube of what it found.
+for those who can: it leaves out points within 0.4 cube of where it found something, and within 0.1 cube of where it did
+not.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ OUTSIDE = 0.75  # How much of a sample outside of the frame is occupied: all of 
 GRID = (20, 27)  # Rows and columns of points that are tried in a frame.
 _LOCAL_GRID = (8, 8)  # And in the window of a cube.
 STEPS = 3
-_APART = 0.4  # From a point that was started at, as a share of the cube's edge,
-_FROM_FOUND = 0.3  # and from a centre that was found.
+_FROM_FOUND = 0.4  # Of the cube's edge, from where something was found to where it is looked for again,
+_FROM_NOTHING = 0.1  # and from a point that led to nothing.
 _SAME = 0.12  # Nearer to each other than this, centres are one.
 _LESS = 1 / 3  # Candidates need this share of the evidence that a detection does.
 COARSE_DIRECTIONS = 8
@@ -138,13 +139,13 @@ def detect_hand(
 def hand_candidates(
     depth: np.ndarray, camera: Camera, *, cube: float = 250.0, min_score: float = 0.25
 ) -> Iterator[Detection]:
-    """Yield what may be a hand, one thing after the other: first what `detect_hand` finds, then what it passes by.
+    """Find what may be a hand, one thing after the other: first what `detect_hand` finds, then what it passes by.
 
     Args:
         depth, camera, cube, min_score: As for `detect_hand`. After all that have this evidence come those with a third.
 
-    Yields:
-        Detections with ``found=True``, of centres that are apart from one another.
+    Returns:
+        An iterator over detections with ``found=True``, of centres that are apart from one another.
 
     Raises:
         TypeError, ValueError: As `detect_hand`.
@@ -156,7 +157,10 @@ def hand_candidates(
         >>> [float(candidate.centre_xyz[2]) for candidate in hand_candidates(frame, CAMERAS["msra15"])]
         [400.0, 450.0]
     """
-    depth = _checked(depth, camera, cube, min_score)
+    return _candidates(_checked(depth, camera, cube, min_score), camera, cube, min_score)
+
+
+def _candidates(depth: np.ndarray, camera: Camera, cube: float, min_score: float) -> Iterator[Detection]:
     points_uvd, evidence = _tried(depth, camera, cube, None)
     points_xyz = uvd_to_xyz(points_uvd.T, camera)
     centres_xyz: list[np.ndarray] = []
@@ -164,8 +168,9 @@ def hand_candidates(
     for least in (min_score, _LESS * min_score):
         while (left := new & (evidence >= least)).any():
             start = _preferred(points_uvd, evidence, left, cube)
-            new &= _distances(points_xyz, points_xyz[start]) > _APART * cube
             detection = _judged(depth, camera, points_uvd[:, start], cube, STEPS, least)
+            away = _FROM_FOUND if detection.found else _FROM_NOTHING
+            new &= _distances(points_xyz, points_xyz[start]) > away * cube
             if detection.found:
                 new &= _distances(points_xyz, detection.centre_xyz) > _FROM_FOUND * cube
                 if not centres_xyz or _distances(np.array(centres_xyz), detection.centre_xyz).min() > _SAME * cube:
