@@ -4,7 +4,7 @@
 
 Rendered frames of all rigs that nothing was fitted to, with the usual ingredients of a scene, and others of which the
 hand was taken away and walls, bodies and things were left. An estimator that looks only at the place that `detect_hand`
-finds is compared with those that look at more places where the network is not sure of a hand; they take turns with every
+finds is compared with those that look at more places where the network is not sure of a hand; they take turns with each
 frame. A pose is good with a mean joint error of at most 20 mm, and sure with a score of at least 0.9.
 """
 

@@ -133,7 +133,20 @@ NO_FRAME = {
         lambda frame: overlay_poses(frame, [POSE]),
         lambda frame: check_depth(frame, camera=CAMERA),
     ],
-    ids=["call", "batch", "stream", "newest", "both", "detect", "refine", "crop", "plot", "overlay", "check"],
+    ids=[
+        "call",
+        "batch",
+        "stream",
+        "newest",
+        "both",
+        "detect",
+        "candidates",
+        "refine",
+        "crop",
+        "plot",
+        "overlay",
+        "check",
+    ],
 )
 def test_what_is_no_frame_is_refused_everywhere(use, frame, error, message):
     if frame is CAMERA:
