@@ -156,7 +156,8 @@ def test_predict_believes_the_labels_beside_the_frames(tmp_path, tiny_weights):
 def test_predict_leaves_out_labels_of_others_where_the_camera_is_given(frames, tiny_weights):
     (frames / "labels.json").write_text("{}")
     frame = frames / "a.png"
-    assert has_failed(run("predict", frame, "--weights", tiny_weights))
+    failed = run("predict", frame, "--weights", tiny_weights)
+    assert has_failed(failed) and "With `--camera`, what the folder says is left out" in failed.stderr
     result = run("predict", frame, "--weights", tiny_weights, "--camera", "240,240,160,120,320,240")
     assert result.exit_code == 0 and "Left out what the folder says" in result.stderr
 
@@ -165,8 +166,11 @@ def test_predict_does_a_folders_good_frames_and_reports_the_bad_ones(frames, tmp
     output = tmp_path / "out"
     result = run("predict", frames, "--camera", "msra15", "--weights", tiny_weights, "--output", output)
     assert result.exit_code == 1
-    assert "Hands in 2 of 3 frames" in result.stdout and "no hand" in result.stdout
+    assert "Hands in 2 of 3 frames" in result.stdout and "no hand (evidence 0.00)" in result.stdout
     assert [line[:13] for line in result.stderr.splitlines() if "Error" in line] == ["Error: d.png:", "Error: e.png:"]
+    other = run("predict", frames, "--camera", "sr305", "--weights", tiny_weights)
+    of_another_size, damaged = sorted(line for line in other.stderr.splitlines() if "Error" in line)
+    assert "a.png and 2 more frames" in of_another_size and "d.png: " in damaged
     assert sorted(os.listdir(output)) == ["a.pose.png", "b.pose.png", "c.pose.png", "poses.json"]
     records = json.loads((output / "poses.json").read_text())["poses"]
     assert [(record["file"], record["found"]) for record in records] == [
@@ -191,12 +195,13 @@ def test_predict_may_write_beside_the_frames_and_run_again(frames, tiny_weights)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere.png", "--camera", "msra15"], "no depth file"),
+        (["nowhere.png", "--camera", "msra15"], "no depth file or folder"),
+        (["nowhere"], "no depth file or folder 'nowhere'"),
         (["{frames}/d.png", "--camera", "msra15"], "not a 16-bit depth image"),
         (["{frames}/e.png", "--camera", "msra15"], "640 x 480"),
         (["{frames}/a.png", "--camera", "kinect2"], "Did you mean 'kinect_v2'?"),
         (["{frames}/a.png"], "no labels.json, which say what camera"),
-        (["{frames}/a.png", "--camera", "1,2,3"], "or fx,fy,cx,cy in px"),
+        (["{frames}/a.png", "--camera", "1,2,3"], "or fx,fy,cx,cy[,width,height] in px"),
         (["{frames}/a.png", "--camera", "1,1,3,3,320.5,240"], "320.5"),
         (["{frames}/a.png", "--camera", "0,0,0,0"], "`fx` and `fy` must be positive"),
         (["{frames}/a.png", "--camera", "msra15", "--depth-scale", "-1"], "`depth_scale` must be"),

@@ -495,6 +495,14 @@ def test_a_filter_needs_sensible_numbers(settings):
 # === Poses ===
 
 
+def test_a_pose_prints_in_a_line():
+    estimator = estimator_of(Middle())
+    assert repr(estimator(palm(30, -20, 400))).startswith(
+        "<Pose of a right hand: found=True, score=1.00, evidence=1.00,"
+    )
+    assert "centre none" in repr(estimator(NOTHING)) and "\n" not in repr(estimator(NOTHING))
+
+
 @pytest.mark.parametrize("frame", [palm(10, 20, 400), NOTHING])
 def test_a_pose_goes_through_json_and_back(frame):
     pose = estimator_of(hand="left", depth_scale=0.5, cube=200)((frame * 2).astype(np.uint16))

@@ -30,9 +30,9 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
 
     if text in CAMERAS:
         return CAMERAS[text]
-    expected = "fx,fy,cx,cy" if shape else "fx,fy,cx,cy,width,height"
+    expected = f"fx,fy,cx,cy{'[,width,height]' if shape else ',width,height'}"
     try:
-        numbers = [float(number) for number in text.split(",")]
+        numbers = _numbers(text)
         if len(numbers) == 4 and shape:
             numbers += shape[::-1]
         if len(numbers) != 6:
@@ -45,3 +45,10 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
             f"`--camera` must be one of {', '.join(CAMERAS)}, or {expected} in px. Received: {text!r}: {error}."
             + suggestion(text, CAMERAS)
         ) from error
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise ValueError("it is no name of these, and not all numbers") from None

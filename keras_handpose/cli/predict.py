@@ -59,6 +59,10 @@ def predict(
         Literal["right", "left"] | None,
         typer.Option(help="Which hand is in the frames.", show_default="what the folder says, or right"),
     ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(help="Evidence from which on something is a hand.", show_default="0.3, or what a file says"),
+    ] = None,
     format: Annotated[Literal["depth16", "nyu", "npy"], typer.Option(help="How the files hold depth.")] = "depth16",
     output: Annotated[Path | None, typer.Option(help="Folder for a picture of each frame and poses.json.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the poses as JSON.")] = False,
@@ -71,12 +75,14 @@ def predict(
     from keras_handpose.estimator import HandPoseEstimator
     from keras_handpose.preprocessing import list_depth_files, read_depth
 
+    if not frames.exists():
+        raise FileNotFoundError(f"There is no depth file or folder {str(frames)!r}.")
     files = list_depth_files(frames, format=format) if frames.is_dir() else [frames]
     try:
         known = _known_of(files)
     except ValueError as error:
         if camera is None:
-            raise
+            raise ValueError(f"{error} With `--camera`, what the folder says is left out.") from error
         say(f"Left out what the folder says of its frames: {error}")
         known = _Known()
     if camera is None and known.camera is None:
@@ -100,6 +106,7 @@ def predict(
                 threads=threads,
                 hand=hand or known.hand,
                 depth_scale=depth_scale,
+                min_score=min_score,
             )
     poses: dict[Path, Pose] = {}
     failures: dict[Path, Exception] = {}
@@ -123,8 +130,7 @@ def predict(
             typer.echo(to_json(document))
         else:
             results.print(_table(poses))
-    for file, error in failures.items():
-        report_error(f"{file.name}: {error}")
+    _report(failures)
     if failures:
         raise typer.Exit(1 if frames.is_dir() else 2)
 
@@ -184,6 +190,16 @@ def _write_picture(path: Path, depth: np.ndarray, pose: Pose, *, title: str) -> 
         plot_pose(depth, pose, title=title).savefig(partial)
 
 
+def _report(failures: dict[Path, Exception]) -> None:
+    """Print each error once, with the first of the frames that it came of."""
+    alike: dict[str, list[Path]] = {}
+    for file, error in failures.items():
+        alike.setdefault(str(error).replace(f"{file} ", ""), []).append(file)
+    for error, files in alike.items():
+        more = f" and {len(files) - 1} more frames" if len(files) > 1 else ""
+        report_error(f"{files[0].name}{more}: {error}")
+
+
 def _table(poses: dict[Path, Pose]) -> Table:
     """Return the joints of a single pose, or a line for each of many."""
     (file, pose), *more = poses.items()
@@ -195,6 +211,7 @@ def _table(poses: dict[Path, Pose]) -> Table:
     for column in ("score", "centre x mm", "y mm", "z mm"):
         table.add_column(column, justify="right")
     for file, pose in poses.items():
-        centre = [f"{value:.1f}" for value in pose.centre_xyz] if pose.found else ["no hand"]
+        nothing = [f"no hand (evidence {pose.evidence:.2f})"]
+        centre = [f"{value:.1f}" for value in pose.centre_xyz] if pose.found else nothing
         table.add_row(escape(file.name), f"{pose.score:.2f}", *centre)
     return table

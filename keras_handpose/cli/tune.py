@@ -132,6 +132,7 @@ def _watched(folder: Path) -> Iterator[Callable[[], None] | None]:
             yield None
         return
     seen = {trial.name for trial in read_search(folder).trials if trial.status != "running"}
+    begun = {*seen}
     rejected = len(read_search(folder).rejected)
 
     def tell() -> None:
@@ -141,6 +142,9 @@ def _watched(folder: Path) -> Iterator[Callable[[], None] | None]:
             rejected = len(record.rejected)
             say(record.rejections())
         for trial in record.trials:
+            if trial.name not in begun:
+                begun.add(trial.name)
+                say(f"Trial {trial.name} begins: {_values(trial)}")
             if trial.status != "running" and trial.name not in seen:
                 seen.add(trial.name)
                 say(f"Trial {trial.name} {trial.status}: {trial.reason or _figures(trial)}")

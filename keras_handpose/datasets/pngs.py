@@ -12,9 +12,10 @@ from keras_handpose.cameras import Camera
 from keras_handpose.files import whole_file
 from keras_handpose.preprocessing import check_depth, read_depth
 
-__all__ = ["read_png", "write_png"]
+__all__ = ["LARGEST", "read_png", "write_png"]
 
-_LARGEST = 2**16 - 1
+LARGEST = 2**16 - 1
+"""Greatest number of units that a PNG file holds."""
 
 
 def read_png(path: Path, camera: Camera, *, format: str = "depth16", depth_scale: float = 1.0) -> np.ndarray:
@@ -56,7 +57,7 @@ def write_png(path: str | os.PathLike, depth: np.ndarray, *, format: str = "dept
     """
     with np.errstate(invalid="ignore"):
         units = np.floor(depth / np.float32(depth_scale) + np.float32(0.5))
-        units = np.where((units > 0) & (units <= _LARGEST), units, 0).astype(np.uint16)
+        units = np.where((units > 0) & (units <= LARGEST), units, 0).astype(np.uint16)
     if format == "nyu":
         units = np.stack([units & 255, units >> 8, np.zeros_like(units)], axis=-1).astype(np.uint8)
     written, encoded = cv2.imencode(".png", units)

@@ -179,7 +179,8 @@ class CropStore:
             names = [names] if isinstance(names, str) else list(names)
             unknown = [name for name in names if name not in there]
             if unknown:
-                raise ValueError(f"{self.path} has the subjects {', '.join(there)}. Received: {', '.join(unknown)}.")
+                known = f"has the subjects {', '.join(there)}" if any(there) else "names no subjects"
+                raise ValueError(f"{self.path} {known}. Received: {', '.join(unknown)}.")
             wanted &= np.isin(self.subjects, names) == chosen
         if not wanted.any():
             raise ValueError(

@@ -94,6 +94,13 @@ class Pose:
             evidence=evidence,
         )
 
+    def __repr__(self) -> str:
+        centre = "none" if not self.found else " ".join(f"{value:.0f}" for value in self.centre_xyz)
+        return (
+            f"<Pose of a {self.hand} hand: found={self.found}, score={self.score:.2f}, evidence={self.evidence:.2f}, "
+            f"centre {centre} mm, {self.skeleton.name}, camera {self.camera.name!r}>"
+        )
+
     @property
     def joints_uvd(self) -> np.ndarray:
         """The joints in the frame: ``u v d`` in px, px, mm, shape ``(joints, 3)``."""

@@ -274,7 +274,9 @@ def list_depth_files(folder: str | os.PathLike, *, format: str = "depth16") -> l
     found = {path for pattern in patterns for path in folder.glob(pattern) if not path.name.startswith(".")}
     files = [path for path in found if not path.name.endswith(POSE_PICTURE)]
     if not files:
-        raise FileNotFoundError(f"There are no frames in {folder}: looked for {', '.join(patterns)}.")
+        others = [f"format={name!r}" for name, kinds in _PATTERNS.items() if any(any(folder.glob(k)) for k in kinds)]
+        hint = f" There are files for {' and '.join(others)}." if others else ""
+        raise FileNotFoundError(f"There are no frames in {folder}: looked for {', '.join(patterns)}.{hint}")
     return sorted(files, key=_numbered)
 
 
@@ -297,8 +299,9 @@ def _read_image(path: Path) -> np.ndarray:
     except cv2.error:  # The header announces a picture larger than OpenCV reads.
         image = None
     if image is None:
+        hint = " Array files are read with format='npy'." if path.suffix == ".npy" else ""
         raise ValueError(
-            f"{path} is not an image that OpenCV can read, or it is damaged. Received: {encoded.size:,} bytes."
+            f"{path} is not an image that OpenCV can read, or it is damaged. Received: {encoded.size:,} bytes.{hint}"
         )
     return image
 

@@ -30,7 +30,8 @@ def preprocess_input(
 ) -> tuple[np.ndarray, list[Crop | None]]:
     """Turn depth frames into a network's input: find the hand, cut its cube out and normalise it.
 
-    `keras_handpose.HandPoseEstimator` does the same on its way to a pose.
+    `keras_handpose.HandPoseEstimator` does the same on its way to a pose, and looks at more places of the frame where
+    the network is not sure of a hand; its poses' ``centre_xyz`` can be passed as ``centres_xyz``.
 
     Args:
         depth: One frame ``(height, width)``, or many ``(n, height, width)``, in units of ``depth_scale`` mm.

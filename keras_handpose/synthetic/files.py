@@ -23,12 +23,15 @@ from keras_handpose.datasets import (
 from keras_handpose.datasets.icvl import ICVL_TEST_SEQUENCES
 from keras_handpose.datasets.msra15 import MSRA15_GESTURES, MSRA15_SUBJECTS
 from keras_handpose.datasets.nyu import NYU_FRAMES_OF_SUBJECT_1
+from keras_handpose.datasets.pngs import LARGEST
 from keras_handpose.skeletons import MSRA21, Skeleton
 from keras_handpose.synthetic.crops import RIGS
 from keras_handpose.synthetic.sensors import SENSORS
 from keras_handpose.synthetic.studio import TAKE, Studio, Take
 
 __all__ = ["LAYOUTS", "write_frames"]
+
+_COARSEST = 10.0  # mm in one unit, of which not much would be left of a hand.
 
 Session = tuple[list[Take], Callable[[Path, Iterable[Frame]], Path]]
 """Frames to shoot, and what writes them."""
@@ -119,6 +122,8 @@ def write_frames(
         seed=seed,
     )
     check_hand(studio.hand)
+    if depth_scale is not None:
+        _check_scale(depth_scale, studio)
     sessions = plan(frames, subjects, **({} if depth_scale is None else {"depth_scale": depth_scale}))
     total = sum(len(take.paths) for takes, _ in sessions for take in takes)
     written = 0
@@ -143,6 +148,16 @@ def _equipment(camera: Camera | str, sensor: str | None, distance: tuple[float, 
     if sensor not in SENSORS:
         raise ValueError(f"`sensor` must be one of {', '.join(SENSORS)}. Received: {sensor!r}.")
     return {"camera": camera, "sensor": sensor, "distance": distance or (rig.distance if rig else (250.0, 700.0))}
+
+
+def _check_scale(depth_scale: float, studio: Studio) -> None:
+    """Refuse units in which a PNG file cannot hold the hands, or hardly."""
+    least = studio.distance[1] / LARGEST
+    if not least <= depth_scale <= _COARSEST:
+        raise ValueError(
+            f"`depth_scale` must be from {least:.2g} to {_COARSEST:g} mm for hands up to {studio.distance[1]:g} mm "
+            f"away in 16 bits. Received: depth_scale={depth_scale!r}."
+        )
 
 
 def _plan_frames(frames: int, subjects: int | None, *, depth_scale: float = 1.0) -> list[Session]:

@@ -115,6 +115,8 @@ class HyperResidualAttention(keras_tuner.HyperModel):
             The cost, None if the network cannot be built, and the reason, None if nothing is against it.
         """
         recipe = self.recipe_for(hp)
+        if recipe.batch > len(self.data):
+            return None, f"a batch needs {recipe.batch} crops, and there are {len(self.data):,}"
         key = json.dumps([recipe.architecture, recipe.components], sort_keys=True)
         if key not in self._costs:
             try:

@@ -145,6 +145,8 @@ def test_an_interrupted_run_starts_anew(tmp_path):
         ({"layout": "hands17"}, "`layout` must be one of frames, msra15, icvl, nyu"),
         ({"layout": "msra15", "hand": "left"}, "has its own hand"),
         ({"layout": "nyu", "camera": "nyu", "depth_scale": 0.5}, "has its own camera, depth_scale"),
+        ({"depth_scale": 0.001}, "from 0.0084 to 10 mm for hands up to 550 mm away in 16 bits. Received: .*0.001"),
+        ({"depth_scale": 1000}, "from 0.0084 to 10 mm .* Received: depth_scale=1000"),
         ({"layout": "msra15", "frames": 20, "subjects": 10}, "MSRA15 has 9 subjects"),
     ],
 )

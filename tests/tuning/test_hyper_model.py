@@ -49,6 +49,15 @@ def test_hyperband_goes_on_from_the_weights_of_the_round_before(tmp_path, store)
     assert {trial.hyperparameters.values["tuner/epochs"] for trial in trials} == {1, 3}
 
 
+def test_a_batch_of_more_crops_than_there_are_is_rejected(store):
+    hp = keras_tuner.HyperParameters()
+    tried = model(store, batch=[4, 5000])
+    tried.declare_hyperparameters(hp)
+    hp.values["batch"] = 5000
+    cost, reason = tried.check(hp)
+    assert cost is None and reason.startswith("a batch needs 5000 crops, and there are ")
+
+
 def test_what_is_over_the_budget_fails_before_it_is_trained(tmp_path, store):
     hyper_model = model(store, budget=Budget(max_params=100))
     tuner = keras_tuner.RandomSearch(
