@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from keras_handpose.plotting.look import FAINT, GRID, GROUND, INK, METHOD_COLOURS, STYLE
 from keras_handpose.tuning.records import SearchRecord, pareto_front
@@ -54,7 +55,7 @@ def plot_trials(
             color=METHOD_COLOURS[0],
             alpha=0.7,
             linewidths=0,
-            label="trials",
+            label="trials, larger with more passes",
         )
         costs, scores = [trial.mmacs for trial in front], [trial.score for trial in front]
         axes.step(costs, scores, where="post", color=METHOD_COLOURS[1], label="none is better for as little")
@@ -67,6 +68,9 @@ def plot_trials(
             axes.plot(rejected, [0.0] * len(rejected), "|", color=FAINT, transform=edge, label="rejected")
         if max_mmacs is not None:
             axes.axvline(max_mmacs, color=FAINT, linestyle="--", linewidth=0.8, label="budget")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("million multiply-accumulate operations")
         axes.set_ylabel("mean error, mm" if objective == "val_mean_error_mm" else objective)
         axes.set_title(f"{len(trials)} trials, {len(record.rejected)} rejected", loc="left", color=INK)
