@@ -234,8 +234,10 @@ class RealSenseSource:
 class RealSenseRecording:
     """Depth frames of a RealSense recording, ``.bag`` or ``.db3``; a `FrameSource`.
 
-    All frames come, each once, as fast as they are taken, with the times that the device gave them. `Paced` plays
-    them as fast as they were recorded.
+    All frames come, each once, as fast as they are taken, with the times that the device gave them; in the colour
+    camera's view, those that librealsense finds the colour of. Its playback of both streams stands still at times (one
+    in a hundred): then there is an error after 5 s, and the recording is to be opened again. `Paced` plays frames as
+    fast as they were recorded.
 
     Args:
         path: The file.
@@ -291,6 +293,7 @@ class RealSenseRecording:
             raise ValueError(f"{path} cannot be played: {error}.{colour}") from error
         self._pipeline.warn_of_distortion()
         self.camera, self.depth_scale = self._pipeline.camera, scale
+        self._both = align_to == "color"
         self._stopped = rs.playback_status.stopped
         self._closed = threading.Event()
 
@@ -315,7 +318,12 @@ class RealSenseRecording:
                 self._require_end(position, playback.get_duration().total_seconds())
                 return
             elif monotonic() - last_frame > _STUCK:
-                raise ValueError(f"{self._path} is damaged: no frame comes, and no end, after {position:.1f} s.")
+                again = (
+                    "librealsense's playback of two streams stood still, which opening it again cures, or " * self._both
+                )
+                raise ValueError(
+                    f"{self._path}: {again}it is damaged: no frame and no end comes after {position:.1f} s."
+                )
 
     def close(self) -> None:
         """Stop, and let go of the file if all of it was played. Closing it twice does no harm."""

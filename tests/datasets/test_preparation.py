@@ -132,18 +132,19 @@ def test_a_bad_frame_stops_or_is_passed_over(dataset, tmp_path, damage):
     assert isinstance(raised.value, OSError) == (damage == "missing")
     assert not path.exists() and (tmp_path / "crops.h5.partial" / "000000000.npz").exists()
 
-    skipping = prepare(dataset, tmp_path / "skipping.h5", workers=1, skip_bad=True)
-    assert np.flatnonzero(~skipping.found).tolist() == [6, 8]
-    [bad] = skipping.settings["bad_frames"]
-    assert (bad["frame"], bad["path"]) == (6, dataset.paths[6]) and dataset.paths[6] in bad["problem"]
-    np.testing.assert_array_equal(skipping.joints_xyz, dataset.joints_xyz)
-    truth = GroundTruth.read(skipping.path)  # A frame that could not be read is one that a method misses.
-    assert len(truth) == len(dataset) and len(truth.cameras) == 1
+    with prepare(dataset, tmp_path / "skipping.h5", workers=1, skip_bad=True) as skipping:
+        assert np.flatnonzero(~skipping.found).tolist() == [6, 8]
+        [bad] = skipping.settings["bad_frames"]
+        assert (bad["frame"], bad["path"]) == (6, dataset.paths[6]) and dataset.paths[6] in bad["problem"]
+        np.testing.assert_array_equal(skipping.joints_xyz, dataset.joints_xyz)
+        truth = GroundTruth.read(skipping.path)  # A frame that could not be read is one that a method misses.
+        assert len(truth) == len(dataset) and len(truth.cameras) == 1
 
-    frame.write_bytes(content)
-    mended = prepare(dataset, path, workers=1)
-    assert np.flatnonzero(~mended.found).tolist() == [8]
-    np.testing.assert_array_equal(mended.crops(np.array([7])).images, skipping.crops(np.array([7])).images)
+        frame.write_bytes(content)
+        with prepare(dataset, path, workers=1) as mended:
+            assert np.flatnonzero(~mended.found).tolist() == [8]
+            expected = skipping.crops(np.array([7])).images
+            np.testing.assert_array_equal(mended.crops(np.array([7])).images, expected)
 
 
 def test_passing_over_bad_frames_may_begin_late(dataset, tmp_path):
