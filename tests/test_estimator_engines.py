@@ -149,7 +149,7 @@ def test_exports_give_the_poses_of_keras(kind, suffix, tiny_weights, tmp_path):
     holes = palm(0, 0, 400).astype(np.float32)
     holes[::3], holes[1::7], holes[:, ::11] = np.nan, np.inf, -1
     noise = np.random.default_rng(0).integers(0, 2**16, CAMERA.shape, np.uint16)
-    everything = [*FRAMES, border, holes, noise, np.full(CAMERA.shape, np.nan, np.float32), np.ones_like(NOTHING)]
+    everything = [*FRAMES, border, holes, noise, np.full(CAMERA.shape, np.nan, np.float32), NOTHING + 100]
     for hand in ("right", "left"):
         expected = HandPoseEstimator(in_keras.engine, camera=CAMERA, hand=hand, skeleton=MSRA21, cube=250)
         estimator = HandPoseEstimator(path, camera=CAMERA, hand=hand)
