@@ -94,11 +94,14 @@ def test_the_prior_is_fitted_to_the_poses_trained_on(run, store):
 
 
 def test_nothing_of_a_training_is_left_in_memory(store, tmp_path):
-    threads = threading.active_count()
+    before = {*threading.enumerate()}
     model = weakref.ref(quiet(tmp_path, StoredCrops(store, leave_out=("P1",)), RECIPE, network=network))
     keras.backend.clear_session()
     gc.collect()
-    assert model() is None and threading.active_count() == threads
+    for thread in {*threading.enumerate()} - before:
+        thread.join(timeout=10)
+        assert not thread.is_alive(), thread
+    assert model() is None
 
 
 def test_what_cannot_be_rebuilt_has_no_record(run):
