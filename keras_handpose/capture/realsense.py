@@ -235,9 +235,9 @@ class RealSenseRecording:
     """Depth frames of a RealSense recording, ``.bag`` or ``.db3``; a `FrameSource`.
 
     All frames come, each once, as fast as they are taken, with the times that the device gave them; in the colour
-    camera's view, those that librealsense finds the colour of. Its playback of both streams stands still at times (one
-    in a hundred): then there is an error after 5 s, and the recording is to be opened again. `Paced` plays frames as
-    fast as they were recorded.
+    camera's view, those that librealsense finds the colour of. Its playback of both streams stands still at times:
+    then there is an error after 5 s, and the recording is to be opened again. `Paced` plays frames as fast as they were
+    recorded.
 
     Args:
         path: The file.
