@@ -29,7 +29,7 @@ from keras_handpose.datasets.cropping import CropPlan, check_distances
 from keras_handpose.datasets.dataset import Dataset
 from keras_handpose.datasets.frame import Frame
 from keras_handpose.datasets.store import CropStore
-from keras_handpose.datasets.store_file import write_store
+from keras_handpose.datasets.store_file import TABLES, text_bytes, write_store
 from keras_handpose.files import whole_file
 
 __all__ = ["prepare"]
@@ -89,7 +89,7 @@ def prepare(
         >>> frame = Frame(depth=depth, joints_xyz=joints_xyz, camera=CAMERAS["msra15"], skeleton=MSRA21)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = prepare([frame], f"{folder}/mine.h5", centre="ground-truth")
-        >>> store.centres_xyz.tolist(), store.settings["centre"]
+        ...     store.centres_xyz.tolist(), store.settings["centre"]
         ([[0.0, 0.0, 400.0]], 'ground-truth')
     """
     output = check_path(output, "output")
@@ -218,36 +218,47 @@ def _part_file(folder: Path, start: int) -> Path:
 
 def _join_parts(plan: CropPlan, folder: Path, output: Path, settings: dict[str, Any]) -> None:
     """Write the store from the parts."""
-    bad_frames: list[dict[str, Any]] = []
-    distances: list[np.ndarray] = []
+    count, skeleton = len(plan.frames), plan.skeleton
+    bad_frames, longest = _survey(folder, count)
 
     def parts() -> Iterator[tuple[list[bytes], dict[str, np.ndarray]]]:
-        for start in range(0, len(plan.frames), _PART):
+        for start in range(0, count, _PART):
             columns = _read_part(_part_file(folder, start))
-            for i in np.flatnonzero(columns["problems"] != ""):
-                problem = {"frame": start + int(i), "path": str(columns["paths"][i])}
-                bad_frames.append(problem | {"problem": str(columns["problems"][i])})
             chunks = np.split(columns["chunks"], columns["ends"][:-1])
-            distances.append(np.linalg.norm(columns["joints_xyz"].mean(axis=1) - columns["centres_xyz"], axis=-1))
             yield [chunk.tobytes() for chunk in chunks], columns
-        check_distances(np.concatenate(distances))
 
     joined = folder / "joined.h5"
-    write_store(
-        joined,
-        parts(),
-        count=len(plan.frames),
-        skeleton=plan.skeleton,
-        size=plan.size,
-        settings=settings | {_REPORTED: bad_frames},  # Known when the parts are, which is before they are written.
-    )
+    settings = settings | {_REPORTED: bad_frames}
+    write_store(joined, parts(), count=count, longest=longest, skeleton=skeleton, size=plan.size, settings=settings)
     os.replace(joined, output)
 
 
-def _read_part(path: Path) -> dict[str, np.ndarray]:
+def _survey(folder: Path, count: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Return what is wrong with bad frames, and how long the longest texts are.
+
+    Raises:
+        ValueError: The centres are not those of the joints.
+    """
+    bad_frames: list[dict[str, Any]] = []
+    longest = {name: 0 for name, (kind, _) in TABLES.items() if kind == "S"}
+    distances = np.empty(count, np.float32)
+    for start in range(0, count, _PART):
+        columns = _read_part(_part_file(folder, start), leave_out="chunks")
+        for i in np.flatnonzero(columns["problems"] != ""):
+            problem = {"frame": start + int(i), "path": str(columns["paths"][i])}
+            bad_frames.append(problem | {"problem": str(columns["problems"][i])})
+        for name in longest:
+            longest[name] = max(longest[name], text_bytes(columns[name]))
+        apart = columns["joints_xyz"].mean(axis=1) - columns["centres_xyz"]
+        distances[start : start + _PART] = np.linalg.norm(apart, axis=-1)
+    check_distances(distances)
+    return bad_frames, longest
+
+
+def _read_part(path: Path, *, leave_out: str | None = None) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as columns:
-            return dict(columns)
+            return {name: columns[name] for name in columns if name != leave_out}
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
         path.unlink()
         raise OSError(f"{path} was damaged and is deleted. The same call makes it again.") from error

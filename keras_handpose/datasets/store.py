@@ -6,6 +6,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,17 @@ import numpy as np
 from keras_handpose.checks import check_path
 from keras_handpose.datasets.crops import LabelledCrops
 from keras_handpose.datasets.frame import Frame
-from keras_handpose.datasets.store_file import ChunkReader, damaged, inflate_crop, open_store, read_tables
+from keras_handpose.datasets.store_file import ChunkReader, check_store, damaged, inflate_crop, open_store, read_table
 
 __all__ = ["CropStore"]
 
 
 class CropStore:
-    """Crops of labelled frames in one HDF5 file, read as they are asked for.
+    """Crops of labelled frames in one HDF5 file; crops and labels are read when they are asked for.
 
-    A `CropSource`. It can be pickled and be read by several threads and processes at once. Crops and `joints_unit` are
-    those of right hands (a left hand was mirrored when it was cropped); all else is as it was recorded.
+    A `CropSource`. All of the file but its crops is checked when it is opened, a little at a time; labels are kept once
+    they were asked for. It can be pickled and be read by several threads and processes at once. Crops and `joints_unit`
+    are those of right hands (a left hand was mirrored when it was cropped); all else is as it was recorded.
 
     Args:
         path: The file, written by `from_frames` or ``keras-handpose prepare``.
@@ -68,17 +70,18 @@ class CropStore:
         self._reader: ChunkReader | None = None
         with open_store(self.path) as file:
             self._written = _state(self.path)
-            self.skeleton, self.size, self.settings, tables, self._places = read_tables(file, self.path)
-        self.joints_unit = tables["joints_unit"]
-        self.joints_xyz = tables["joints_xyz"]
-        self.centres_xyz = tables["centres_xyz"]
-        self.cubes = tables["cubes"]
-        self.cameras = tables["cameras"]
-        self.hands = tables["hands"]
-        self.subjects = tables["subjects"]
-        self.paths = tables["paths"]
-        self.found = tables["found"]
-        self._mirror = np.where(self.hands == "left", -1, 1)
+            self.skeleton, self.size, self.settings, self._places = check_store(file, self.path)
+            self.found = read_table(file, "found").astype(bool)
+
+    joints_unit = cached_property(lambda store: store._table("joints_unit"))
+    joints_xyz = cached_property(lambda store: store._table("joints_xyz"))
+    centres_xyz = cached_property(lambda store: store._table("centres_xyz"))
+    cubes = cached_property(lambda store: store._table("cubes"))
+    cameras = cached_property(lambda store: store._table("cameras"))
+    hands = cached_property(lambda store: store._table("hands"))
+    subjects = cached_property(lambda store: store._table("subjects"))
+    paths = cached_property(lambda store: store._table("paths"))
+    _mirror = cached_property(lambda store: np.where(store.hands == "left", -1, 1))
 
     @classmethod
     def from_frames(
@@ -119,7 +122,7 @@ class CropStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file; it opens again when crops are asked for."""
+        """Close the file; it opens again when crops or labels are asked for."""
         with self._lock:
             if self._reader is not None:
                 self._reader.close()
@@ -255,13 +258,23 @@ class CropStore:
             )
         return indices
 
+    def _table(self, name: str) -> np.ndarray:
+        """Read one of the labels of all frames."""
+        with self._lock:
+            self._require_unchanged()
+            with open_store(self.path) as file:
+                return read_table(file, name)
+
     def _open(self) -> ChunkReader:
         with self._lock:
             if self._reader is None:
-                if _state(self.path) != self._written:
-                    raise OSError(f"{self.path} was written anew since it was opened. Open it again.")
+                self._require_unchanged()
                 self._reader = ChunkReader(io.FileIO(self.path), self._places)
             return self._reader
+
+    def _require_unchanged(self) -> None:
+        if not self.path.is_file() or _state(self.path) != self._written:
+            raise OSError(f"{self.path} was moved, deleted or written anew since it was opened. Open it again.")
 
 
 def _state(path: Path) -> tuple[int, int]:

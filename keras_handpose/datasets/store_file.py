@@ -19,7 +19,7 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,17 @@ from keras_handpose.files import whole_file
 from keras_handpose.preprocessing import BACKGROUND
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
-__all__ = ["TABLES", "ChunkReader", "deflate_crop", "inflate_crop", "open_store", "read_tables", "write_store"]
+__all__ = [
+    "TABLES",
+    "ChunkReader",
+    "check_store",
+    "deflate_crop",
+    "inflate_crop",
+    "open_store",
+    "read_table",
+    "text_bytes",
+    "write_store",
+]
 
 FORMAT = "keras-handpose crop store"
 VERSION = 1
@@ -53,6 +63,7 @@ _STEPS = 32767
 _CROP_TYPE = np.dtype("<i2")
 _LEVEL = 1
 _LONGEST = 4096  # Bytes of a name.
+_ROWS = 1024  # Of a table in memory at a time.
 # What h5py and NumPy raise for damaged files.
 _DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, ArithmeticError)
 
@@ -96,21 +107,22 @@ def write_store(
     parts: Iterable[tuple[list[bytes], Mapping[str, np.ndarray]]],
     *,
     count: int,
+    longest: Mapping[str, int],
     skeleton: Skeleton,
     size: int,
     settings: Mapping[str, Any],
 ) -> None:
-    """Write a crop store in one step.
+    """Write a crop store in one step, part by part; nothing of a part is kept in memory.
 
     Args:
         path: The file to make or to replace.
         parts: Chunks of consecutive frames as `deflate_crop` gives them, with these frames' tables.
         count: Number of frames in all parts.
+        longest: Bytes of the longest text in each of the tables of strings; see `text_bytes`.
         skeleton: Layout of the joints.
         size: Edge of the crops in px.
         settings: How the store came to be; what JSON can hold.
     """
-    collected: dict[str, list[np.ndarray]] = {name: [] for name in TABLES}
     with whole_file(path) as partial, h5py.File(partial, "w-", libver=("earliest", "v110")) as file:
         crops = file.create_dataset(
             "crops",
@@ -120,29 +132,33 @@ def write_store(
             compression="gzip",
             compression_opts=_LEVEL,
         )
+        for name, (kind, _) in TABLES.items():
+            of_text = h5py.string_dtype("utf-8", max(1, longest[name])) if kind == "S" else None
+            file.create_dataset(name, _shape(name, count, skeleton), of_text or kind)
         frame = 0
         for chunks, tables in parts:
+            first = frame
             for chunk in chunks:
                 crops.id.write_direct_chunk((frame, 0, 0), chunk)
                 frame += 1
-            for name, column in collected.items():
-                column.append(tables[name])
+            for name, (kind, _) in TABLES.items():
+                column = np.char.encode(tables[name], "utf-8") if kind == "S" else tables[name]
+                file[name][first:frame] = column.astype(file[name].dtype)
         if frame != count:
             raise ValueError(f"`count` must be the number of frames in all parts, {frame}. Received: {count}.")
         checksum = 0
-        for name, (kind, _) in TABLES.items():
-            column = np.concatenate(collected[name])
-            if kind == "S":
-                column = np.char.encode(column, "utf-8")
-                column = column.astype(h5py.string_dtype("utf-8", max(1, column.itemsize)))
-            else:
-                column = column.astype(kind)
-            file.create_dataset(name, data=column)
-            checksum = zlib.crc32(np.ascontiguousarray(column), checksum)
+        for name in TABLES:
+            for rows in _slices(count):
+                checksum = zlib.crc32(file[name][rows], checksum)
         file.attrs.update(format=FORMAT, version=VERSION, count=count, size=size, skeleton=skeleton.name)
         file.attrs.update(settings=json.dumps(settings), checksum=checksum)
         file.flush()
         file.attrs["complete"] = True
+
+
+def text_bytes(column: np.ndarray) -> int:
+    """Return how many bytes the longest text of a table's part has in a file."""
+    return np.char.encode(column, "utf-8").itemsize
 
 
 def open_store(path: Path) -> h5py.File:
@@ -179,11 +195,11 @@ def open_store(path: Path) -> h5py.File:
     return file
 
 
-def read_tables(file: h5py.File, path: Path) -> tuple[Skeleton, int, dict[str, Any], dict[str, np.ndarray], np.ndarray]:
-    """Read all that a store holds but its crops, and check it.
+def check_store(file: h5py.File, path: Path) -> tuple[Skeleton, int, dict[str, Any], np.ndarray]:
+    """Read all that a store holds but its crops, a slice after the other, and check it.
 
     Returns:
-        Skeleton, edge of the crops in px, settings, tables, and the places of the crops' chunks for a `ChunkReader`.
+        Skeleton, edge of the crops in px, settings, and the places of the crops' chunks for a `ChunkReader`.
 
     Raises:
         OSError: Something in the file is not as it was written.
@@ -192,31 +208,38 @@ def read_tables(file: h5py.File, path: Path) -> tuple[Skeleton, int, dict[str, A
         count, size = (int(file.attrs[name]) for name in ("count", "size"))
         skeleton = SKELETONS[str(file.attrs["skeleton"])]
         settings = json.loads(file.attrs["settings"])
+        if not isinstance(settings, dict):
+            raise ValueError("its settings are none")
         crops = _dataset(file, "crops")
         laid_out = (crops.shape, crops.dtype, crops.chunks, crops.compression, crops.shuffle, crops.fletcher32)
         if laid_out != ((count, size, size), _CROP_TYPE, (1, size, size), "gzip", False, False):
             raise ValueError(f"its crops are laid out as {laid_out}")
         places = _chunk_places(crops, path.stat().st_size)
-        tables, checksum = {}, 0
-        for name, (kind, tail) in TABLES.items():
+        checksum = 0
+        for name, (kind, _) in TABLES.items():
             table = _dataset(file, name)
-            shape = (count, *(len(skeleton) if axis == "joints" else axis for axis in tail))
             if (
-                table.shape != shape
+                table.shape != _shape(name, count, skeleton)
                 or table.chunks
                 or table.dtype.kind != np.dtype(kind).kind
                 or table.dtype.itemsize > _LONGEST
             ):
                 raise ValueError(f"its {name} are {table.dtype} of shape {table.shape}")
-            column = table[:]
-            checksum = zlib.crc32(column, checksum)
-            tables[name] = np.char.decode(column, "utf-8") if kind == "S" else column.astype(kind, copy=False)
+            for rows in _slices(count):
+                checksum = zlib.crc32(table[rows], checksum)
         if checksum != file.attrs["checksum"]:
             raise ValueError("its tables do not have their checksum")
-        _check_values(settings, tables)
+        for rows in _slices(count):
+            _check_values({name: read_table(file, name, rows) for name in TABLES})
     except _DAMAGE as error:
         raise damaged(path, str(error)) from error
-    return skeleton, size, settings, {**tables, "found": tables["found"].astype(bool)}, places
+    return skeleton, size, settings, places
+
+
+def read_table(file: h5py.File, name: str, rows: slice = slice(None)) -> np.ndarray:
+    """Read one of the `TABLES` of a store that was checked."""
+    kind, column = TABLES[name][0], file[name][rows]
+    return np.char.decode(column, "utf-8") if kind == "S" else column.astype(kind, copy=False)
 
 
 class ChunkReader:
@@ -265,25 +288,38 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
     return file[name]
 
 
+def _shape(name: str, count: int, skeleton: Skeleton) -> tuple[int, ...]:
+    """Return the shape of one of the `TABLES`."""
+    return (count, *(len(skeleton) if axis == "joints" else axis for axis in TABLES[name][1]))
+
+
+def _slices(count: int) -> Iterator[slice]:
+    """Divide rows so that a slice of any table is small."""
+    return (slice(first, first + _ROWS) for first in range(0, count, _ROWS))
+
+
 def _chunk_places(crops: h5py.Dataset, file_size: int) -> np.ndarray:
     """Find where each crop's chunk begins in the file and how many bytes it has, shape ``(n, 2)``."""
-    chunks: list[h5py.h5d.StoreInfo] = []
-    crops.id.chunk_iter(chunks.append)
-    table = np.array([(c.chunk_offset[0], c.filter_mask, c.byte_offset, c.size) for c in chunks], np.int64)
-    table = table.reshape(-1, 4)[table.reshape(-1, 4)[:, 0].argsort()]
-    frames, skipped_filters, places, lengths = table.T
-    if not np.array_equal(frames, np.arange(len(crops))):
-        raise ValueError(f"it has {len(frames)} of {len(crops)} crops")
-    if skipped_filters.any() or (places < 0).any() or (lengths < 0).any() or (places + lengths > file_size).any():
+    there = crops.id.get_num_chunks()
+    if there != len(crops):
+        raise ValueError(f"it has {there} of {len(crops)} crops")
+    places = np.full((there, 2), -1, np.int64)
+
+    def note(chunk: h5py.h5d.StoreInfo) -> None:
+        if not chunk.filter_mask:  # Or it is not compressed.
+            places[chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size
+
+    crops.id.chunk_iter(note)
+    if (places < 0).any() or (places.sum(axis=1) > file_size).any():
         raise ValueError("its crops are not where they should be")
-    return table[:, 2:]
+    return places
 
 
-def _check_values(settings: Any, tables: Mapping[str, np.ndarray]) -> None:
+def _check_values(tables: Mapping[str, np.ndarray]) -> None:
+    """Check rows of all tables."""
     found = tables["found"].astype(bool)
     sound = (
-        isinstance(settings, dict)
-        and tables["found"].max(initial=0) <= 1
+        tables["found"].max(initial=0) <= 1
         and np.isin(tables["hands"], HANDS).all()
         and all(
             np.isfinite(tables[name][found]).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,8 @@ from palms import blank_frame, palm_frame
 from keras_handpose import CAMERAS, crop_hand
 from keras_handpose.cameras import xyz_to_uvd
 from keras_handpose.datasets import CropStore
-from keras_handpose.datasets.store_file import TABLES, deflate_crop, inflate_crop
+from keras_handpose.datasets.store_file import TABLES, deflate_crop, inflate_crop, text_bytes, write_store
+from keras_handpose.skeletons import MSRA21
 
 FRAMES = [
     palm_frame(0, subject="P0", path="P0/a.bin"),
@@ -224,7 +226,7 @@ def without_a_crop(file: h5py.File) -> None:
         (edited(lambda file: file.attrs.update(count="many")), "not a whole crop store"),
         (edited(lambda file: file.attrs.update(skeleton="octopus")), "octopus"),
         (edited(lambda file: file.attrs.update(settings="{")), "not a whole crop store"),
-        (edited(lambda file: file.attrs.update(settings="[]")), "values that no crop has"),
+        (edited(lambda file: file.attrs.update(settings="[]")), "settings are none"),
         (flip_a_label, "checksum"),
         (edited(without_a_crop), "1 of 5 crops"),
         (edited(linked_elsewhere), "paths are not in it"),
@@ -266,8 +268,52 @@ def test_a_file_that_changes_while_it_is_open_is_noticed(path, tmp_path):
     with pytest.raises(OSError, match="a crop is damaged, that of frame 4"):
         store.crops(np.array([0, 4]))
     store.close()
-    with pytest.raises(OSError, match="written anew since it was opened"):
-        store.crops(SEEN)
+    for ask in (lambda: store.crops(SEEN), lambda: store.paths):
+        with pytest.raises(OSError, match="written anew since it was opened"):
+            ask()
     broken.unlink()
+    with pytest.raises(OSError, match="moved, deleted or written anew since it was opened"):
+        store.crops(SEEN)
     with pytest.raises(FileNotFoundError, match=r"no crop store '.*broken.h5'"):
         CropStore(broken)
+
+
+def test_memory_does_not_grow_with_the_frames(tmp_path):
+    def peak(count: int) -> int:
+        """Return the bytes that writing and opening a store of so many frames took at most."""
+        file = tmp_path / f"{count}.h5"
+        chunk = deflate_crop(np.ones((8, 8), np.float32))
+        row = {
+            "joints_unit": np.zeros((21, 3)),
+            "joints_xyz": np.zeros((21, 3)),
+            "centres_xyz": [0, 0, 400],
+            "cubes": 250,
+            "cameras": [320, 240, 240, 240, 160, 120],
+            "hands": "left",
+            "subjects": "P0",
+            "paths": "P0/5/000000_depth.bin",
+            "found": True,
+        }
+        tables = {name: np.array([value] * 500) for name, value in row.items()}
+        longest = {name: text_bytes(column) for name, column in tables.items() if TABLES[name][0] == "S"}
+        tracemalloc.start()
+        try:
+            write_store(
+                file,
+                (([chunk] * 500, tables) for _ in range(count // 500)),
+                count=count,
+                longest=longest,
+                skeleton=MSRA21,
+                size=8,
+                settings={},
+            )
+            store = CropStore(file)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            assert len(store) == count
+            assert store.subjects[-1] == "P0"
+
+    few, many = peak(2_000), peak(20_000)
+    a_frame = (many - few) / 18_000
+    assert a_frame < 40, f"{a_frame:.0f} bytes a frame: where its crop is, and whether there is one, take 17"
