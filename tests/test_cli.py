@@ -16,7 +16,9 @@ from typer.testing import CliRunner, Result
 from keras_handpose import __version__
 from keras_handpose.cli import app
 from keras_handpose.cli.output import to_json
+from keras_handpose.datasets import LabelledFrames
 from keras_handpose.estimator import HandPoseEstimator, Pose
+from keras_handpose.evaluation import joint_errors
 from keras_handpose.models import weights as weight_files
 from keras_handpose.skeletons import MSRA21
 
@@ -121,6 +123,8 @@ def test_predict_knows_hands_scales_and_formats(tmp_path, tiny_weights):
     cv2.imwrite(str(tmp_path / "depth_1_0000001.png"), nyu)
     shared = ("--camera", "msra15", "--weights", tiny_weights, "--json")
     left = run("predict", tmp_path, *shared, "--format", "npy", "--depth-scale", 1000, "--hand", "left")
+    by_suffix = run("predict", tmp_path / "frame.npy", *shared, "--depth-scale", 1000, "--hand", "left")
+    assert by_suffix.stdout == left.stdout
     right = run("predict", tmp_path, *shared, "--format", "nyu")
     left, right = (Pose.from_dict(json.loads(result.stdout)["poses"][0]) for result in (left, right))
     assert (left.hand, left.depth_scale, right.hand) == ("left", 1000, "right")
@@ -153,6 +157,32 @@ def test_predict_believes_the_labels_beside_the_frames(tmp_path, tiny_weights):
         assert Pose.from_dict(json.loads(alone.stdout)["poses"][0]).depth_scale == scale
 
 
+def test_predict_shows_errors_where_the_truth_lies_beside_the_frames(tmp_path, tiny_weights):
+    run("synth", tmp_path, "--frames", 3)
+    labels = LabelledFrames(tmp_path)
+    estimator = HandPoseEstimator(tiny_weights, camera="msra15")
+    poses = [estimator(frame.depth) for frame in labels]
+    errors = [joint_errors(pose.joints_xyz, true).mean() for pose, true in zip(poses, labels.joints_xyz, strict=True)]
+    of_all = run("predict", tmp_path, "--weights", tiny_weights).stdout
+    assert f"mean error {np.nanmean(errors):.1f} mm" in of_all
+    assert all(f"{error:.1f}" in of_all for error in errors if error == error)
+    shown = [i for i, error in enumerate(errors) if error == error]
+    alone = run("predict", tmp_path / labels.paths[shown[0]], "--weights", tiny_weights).stdout
+    assert "error mm" in alone
+
+    run("synth", tmp_path / "nyu", "--frames", 1, "--skeleton", "nyu14")
+    assert "error" not in run("predict", tmp_path / "nyu", "--weights", tiny_weights).stdout
+
+
+def test_predict_takes_the_centre_of_the_hand(frames, tiny_weights):
+    known = run("predict", frames / "a.png", "--camera", "msra15", "--weights", tiny_weights, "--json",
+                "--centre", "10,-5,410")  # fmt: skip
+    pose = Pose.from_dict(json.loads(known.stdout)["poses"][0])
+    expected = HandPoseEstimator(tiny_weights, camera="msra15")(palm(), centre_xyz=np.array([10.0, -5.0, 410.0]))
+    np.testing.assert_allclose(pose.joints_xyz, expected.joints_xyz, atol=1e-3)
+    np.testing.assert_allclose(pose.centre_xyz, (10, -5, 410), atol=1e-3)
+
+
 def test_predict_leaves_out_labels_of_others_where_the_camera_is_given(frames, tiny_weights):
     (frames / "labels.json").write_text("{}")
     frame = frames / "a.png"
@@ -166,7 +196,7 @@ def test_predict_does_a_folders_good_frames_and_reports_the_bad_ones(frames, tmp
     output = tmp_path / "out"
     result = run("predict", frames, "--camera", "msra15", "--weights", tiny_weights, "--output", output)
     assert result.exit_code == 1
-    assert "Hands in 2 of 3 frames" in result.stdout and "no hand (evidence 0.00)" in result.stdout
+    assert "Hands in 2 of 3 frames" in result.stdout and "no hand" in result.stdout
     assert [line[:13] for line in result.stderr.splitlines() if "Error" in line] == ["Error: d.png:", "Error: e.png:"]
     other = run("predict", frames, "--camera", "sr305", "--weights", tiny_weights)
     of_another_size, damaged = sorted(line for line in other.stderr.splitlines() if "Error" in line)
@@ -206,6 +236,10 @@ def test_predict_may_write_beside_the_frames_and_run_again(frames, tiny_weights)
         (["{frames}/a.png", "--camera", "0,0,0,0"], "`fx` and `fy` must be positive"),
         (["{frames}/a.png", "--camera", "msra15", "--depth-scale", "-1"], "`depth_scale` must be"),
         (["{frames}", "--camera", "msra15", "--format", "npy"], r"looked for *.npy"),
+        (["{frames}", "--camera", "msra15", "--centre", "0,0,400"], "`--centre` is of one frame"),
+        (["{frames}/a.png", "--camera", "msra15", "--centre", "0,0"], "`--centre` must be x,y,z in mm"),
+        (["{frames}/a.png", "--camera", "msra15", "--centre", "0,0,near"], "not all of it is numbers"),
+        (["{frames}/a.png", "--camera", "msra15", "--centre", "0,0,-400"], "centre"),
     ],
 )
 def test_predict_fails_in_one_line(frames, tiny_weights, arguments, message):

@@ -62,6 +62,22 @@ def test_predict_reads_a_recordings_frames(recording, tmp_path):
     assert json.loads(alone.stdout)["poses"] == poses[:1]
 
 
+def test_the_labels_beside_frames_say_what_they_are(tmp_path):
+    said = CliRunner().invoke(app, ["synth", str(tmp_path / "frames"), "--frames", "3", "--camera", "sr305",
+                                    "--hand", "left", "--depth-scale", "0.125"])  # fmt: skip
+    assert said.exit_code == 0, said.output
+    shared = ("--source", f"folder:{tmp_path / 'frames'}", "--viewer", "none", "--no-realtime")
+    run(*shared, "--record", tmp_path / "live")
+    made = json.loads((tmp_path / "live" / "recording.json").read_text())
+    assert (made["camera"]["name"], made["depth_scale"], len(made["frames"])) == ("sr305", 0.125, 3)
+    assert (tmp_path / "live" / "predictions_left.txt").is_file()
+    run(*shared, "--hand", "right", "--depth-scale", 0.2, "--record", tmp_path / "other")
+    assert json.loads((tmp_path / "other" / "recording.json").read_text())["depth_scale"] == 0.2
+    assert (tmp_path / "other" / "predictions_right.txt").is_file()
+    (tmp_path / "frames" / "labels.json").write_text("{}")
+    assert "With `--camera`, what the folder says is left out" in run(*shared, status=2)
+
+
 def test_in_real_time_a_frame_is_used_or_dropped(recording):
     folder, _ = recording
     quick = json.loads(

@@ -69,7 +69,7 @@ class FolderSource:
         camera: Camera | None = None,
         *,
         depth_scale: float | None = None,
-        format: str = "depth16",
+        format: str | None = None,
         rate: float = 30.0,
     ) -> None:
         if depth_scale is not None:

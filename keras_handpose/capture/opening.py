@@ -21,7 +21,7 @@ def open_capture(
     *,
     camera: Camera | None = None,
     depth_scale: float | None = None,
-    format: str = "depth16",
+    format: str | None = None,
     rate: float | None = None,
     align_to: Literal["depth", "color"] = "depth",
 ) -> FrameSource:

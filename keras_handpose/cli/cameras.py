@@ -9,7 +9,7 @@ from keras_handpose.checks import suggestion
 if TYPE_CHECKING:
     from keras_handpose.cameras import Camera
 
-__all__ = ["camera_of"]
+__all__ = ["camera_of", "numbers_in"]
 
 
 def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
@@ -32,7 +32,7 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
         return CAMERAS[text]
     expected = f"fx,fy,cx,cy{'[,width,height]' if shape else ',width,height'}"
     try:
-        numbers = _numbers(text)
+        numbers = numbers_in(text)
         if len(numbers) == 4 and shape:
             numbers += shape[::-1]
         if len(numbers) != 6:
@@ -47,8 +47,13 @@ def camera_of(text: str, *, shape: tuple[int, int] | None = None) -> Camera:
         ) from error
 
 
-def _numbers(text: str) -> list[float]:
+def numbers_in(text: str) -> list[float]:
+    """Return the numbers of ``1,2,3``.
+
+    Raises:
+        ValueError: Not all are numbers.
+    """
     try:
         return [float(number) for number in text.split(",")]
     except ValueError:
-        raise ValueError("it is no name of these, and not all numbers") from None
+        raise ValueError("not all of it is numbers") from None

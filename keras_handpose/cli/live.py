@@ -16,6 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 from keras_handpose.cli.cameras import camera_of
+from keras_handpose.cli.folders import Known, known_of
+from keras_handpose.cli.options import format_option
 from keras_handpose.cli.output import messages, results, say, silent_runtimes, to_json
 
 if TYPE_CHECKING:
@@ -41,9 +43,7 @@ def live(
     depth_scale: Annotated[
         float | None, typer.Option(help="Millimetres in one unit of the frames.", show_default="what the source says")
     ] = None,
-    format: Annotated[
-        Literal["depth16", "nyu", "npy"], typer.Option(help="How a folder's files hold depth.")
-    ] = "depth16",
+    format: Annotated[Literal["depth16", "nyu", "npy"] | None, format_option] = None,
     align_to: Annotated[
         Literal["depth", "color"], typer.Option(help="Which RealSense stream's view to use.")
     ] = "depth",
@@ -55,7 +55,10 @@ def live(
         typer.Option(help="What runs the network; auto is the fastest there."),
     ] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads for ONNX and LiteRT.", min=1, show_default="1")] = None,
-    hand: Annotated[Literal["right", "left", "both"], typer.Option(help="Which hand is in the frames.")] = "right",
+    hand: Annotated[
+        Literal["right", "left", "both"] | None,
+        typer.Option(help="Which hand is in the frames.", show_default="what labels say, or right"),
+    ] = None,
     facing: Annotated[
         bool, typer.Option("--facing", help="With --hand both: the camera looks at the person, not along.")
     ] = False,
@@ -87,6 +90,8 @@ def live(
     """
     from keras_handpose.live import Recorder, watch
 
+    known = _known_of(source, camera)
+    hand = hand or known.hand
     if facing and hand != "both":
         raise ValueError(f"`--facing` is for two hands: add --hand both. Received: --hand {hand}.")
     started = time() - 1.0
@@ -95,7 +100,9 @@ def live(
         recorder = None if record is None else stack.enter_context(Recorder(record))
         viewers = _viewers(stack, viewer, rrd=rrd, video=video, video_width=video_width)
         with messages.status("Opening the source"):
-            frame_source = _open(source, camera, depth_scale, format=format, rate=rate, align_to=align_to, hand=hand)
+            frame_source = _open(
+                source, camera, depth_scale, known, format=format, rate=rate, align_to=align_to, hand=hand
+            )
         stack.callback(frame_source.close)
         with messages.status("Loading the network"), silent_runtimes():
             estimator = _estimator(
@@ -148,12 +155,19 @@ def _closed_by_signals(stream: Stream) -> Iterator[None]:
             signal.signal(end, handler)
 
 
+def _known_of(source: str, camera: str | None) -> Known:
+    """Return what a folder says of its frames."""
+    kind, _, place = source.partition(":")
+    return known_of(Path(place), camera_given=camera is not None) if kind == "folder" and place else Known()
+
+
 def _open(
     source: str,
     camera: str | None,
     depth_scale: float | None,
+    known: Known,
     *,
-    format: str,
+    format: str | None,
     rate: float | None,
     align_to: str,
     hand: str,
@@ -168,8 +182,10 @@ def _open(
 
     if source.partition(":")[0] not in {name.partition(":")[0] for name in SOURCES}:
         raise ValueError(f"`--source` must be one of {', '.join(SOURCES)}, rendered. Received: {source!r}.")
-    known = None if camera is None else camera_of(camera)
-    return open_capture(source, camera=known, depth_scale=depth_scale, format=format, rate=rate, align_to=align_to)
+    camera = known.camera if camera is None else camera_of(camera)
+    if known.scales and depth_scale is None:
+        depth_scale = known.depth_scale([*known.scales])
+    return open_capture(source, camera=camera, depth_scale=depth_scale, format=format, rate=rate, align_to=align_to)
 
 
 def _estimator(weights: str, *, hand: str, facing: bool, **settings):

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["data_option", "in_panel", "read_architecture"]
+__all__ = ["data_option", "format_option", "in_panel", "read_architecture"]
 
 
 def in_panel(panel: str, *names: str, help: str, default: str | bool = True) -> Any:
@@ -18,6 +18,9 @@ def in_panel(panel: str, *names: str, help: str, default: str | bool = True) -> 
 
 data_option = partial(in_panel, "Data")
 """Returns an option that says what to train on."""
+
+format_option = typer.Option(help="How files hold depth.", show_default="npy for .npy, otherwise depth16")
+"""The option for the format of frames, as for `read_depth`."""
 
 
 def read_architecture(text: str | None) -> dict[str, Any]:

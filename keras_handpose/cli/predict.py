@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from keras_handpose.cli.cameras import camera_of
+from keras_handpose.cli.cameras import camera_of, numbers_in
+from keras_handpose.cli.folders import known_of
+from keras_handpose.cli.options import format_option
 from keras_handpose.cli.output import (
     joints_table,
     messages,
     pose_document,
     report_error,
     results,
-    say,
     silent_runtimes,
     to_json,
 )
@@ -28,7 +30,6 @@ from keras_handpose.files import whole_file
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_handpose.cameras import Camera
     from keras_handpose.estimator import Pose
 
 __all__ = ["predict"]
@@ -63,14 +64,19 @@ def predict(
         float | None,
         typer.Option(help="Evidence from which on something is a hand.", show_default="0.3, or what a file says"),
     ] = None,
-    format: Annotated[Literal["depth16", "nyu", "npy"], typer.Option(help="How the files hold depth.")] = "depth16",
+    centre: Annotated[
+        str | None,
+        typer.Option(help="For one frame: the hand's centre x,y,z in mm.", show_default="found in the frame"),
+    ] = None,
+    format: Annotated[Literal["depth16", "nyu", "npy"] | None, format_option] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for a picture of each frame and poses.json.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the poses as JSON.")] = False,
 ) -> None:
     """Estimate the hand's joints in a depth frame, or in each of a folder's.
 
     A folder recorded by `keras-handpose live`, or with a labels.json as `keras-handpose synth` writes it, says which
-    camera took its frames. A folder's frames that cannot be read are reported and left out; the exit status is then 1.
+    camera took its frames; where labels are of the same joints as the poses, errors are shown beside these. A folder's
+    frames that cannot be read are reported and left out; the exit status is then 1.
     """
     from keras_handpose.estimator import HandPoseEstimator
     from keras_handpose.preprocessing import list_depth_files, read_depth
@@ -78,24 +84,14 @@ def predict(
     if not frames.exists():
         raise FileNotFoundError(f"There is no depth file or folder {str(frames)!r}.")
     files = list_depth_files(frames, format=format) if frames.is_dir() else [frames]
-    try:
-        known = _known_of(files)
-    except ValueError as error:
-        if camera is None:
-            raise ValueError(f"{error} With `--camera`, what the folder says is left out.") from error
-        say(f"Left out what the folder says of its frames: {error}")
-        known = _Known()
+    known = known_of(files[0].parent, camera_given=camera is not None)
     if camera is None and known.camera is None:
         raise ValueError(
             f"`--camera` is needed: {frames} has no recording.json of `keras-handpose live` and no labels.json, which "
             "say what camera took the frames."
         )
-    depth_scale = known.depth_scale if depth_scale is None else depth_scale
-    if depth_scale is None:
-        raise ValueError(
-            f"`--depth-scale` is needed: by their labels, the frames in {frames} are in several units. Put those of "
-            "each unit into a folder of their own, or `keras-handpose prepare` them, frame by frame."
-        )
+    depth_scale = known.depth_scale(files) if depth_scale is None else depth_scale
+    centre_xyz = None if centre is None else _centre_of(centre, frames)
     shape = _first_shape(files, format)
     if shape is not None:
         with messages.status("Loading the network"), silent_runtimes():
@@ -113,7 +109,7 @@ def predict(
     for file in track(files, "Estimating", console=messages, transient=True, disable=not messages.is_terminal):
         try:
             depth = read_depth(file, format=format)
-            pose = estimator(depth)
+            pose = estimator(depth, centre_xyz=centre_xyz)
         except (TypeError, ValueError, OSError) as error:
             failures[file] = error
             continue
@@ -129,40 +125,29 @@ def predict(
         if json:
             typer.echo(to_json(document))
         else:
-            results.print(_table(poses))
+            comparable = known.skeleton == estimator.skeleton
+            results.print(_table(poses, known.joints_xyz if comparable else {}))
     _report(failures)
     if failures:
         raise typer.Exit(1 if frames.is_dir() else 2)
 
 
-class _Known(NamedTuple):
-    """What the folder of the frames says of them; no scale where they have several."""
+def _centre_of(text: str, frames: Path) -> np.ndarray:
+    """Return the hand's centre in mm that ``--centre`` gives for one frame."""
+    import numpy as np
 
-    camera: Camera | None = None
-    depth_scale: float | None = 1.0
-    hand: Literal["right", "left"] = "right"
-
-
-def _known_of(files: list[Path]) -> _Known:
-    """Look for a recording's list or for labels beside the frames.
-
-    Raises:
-        ValueError: What is there is damaged.
-    """
-    from keras_handpose.capture import RECORDING_FILE, FolderSource
-    from keras_handpose.datasets.labelled import LABELS_FILE, LabelledFrames
-
-    folder = files[0].parent
-    if (folder / RECORDING_FILE).is_file():
-        recording = FolderSource(folder)
-        return _Known(recording.camera, recording.depth_scale)
-    if (folder / LABELS_FILE).is_file():
-        labelled = LabelledFrames(folder)
-        scale_of = dict(zip((folder / path for path in labelled.paths), labelled.depth_scales, strict=True))
-        # A frame without a label is of the folder's camera, too.
-        scales = {scale_of[file] for file in files if file in scale_of} or {*labelled.depth_scales}
-        return _Known(labelled.camera, scales.pop() if len(scales) == 1 else None, labelled.hand)
-    return _Known()
+    if frames.is_dir():
+        raise ValueError(
+            f"`--centre` is of one frame. Received: {frames}, a folder. Centres of many frames go with "
+            "`keras-handpose prepare --centre FILE` and `evaluate`."
+        )
+    try:
+        numbers = numbers_in(text)
+        if len(numbers) != 3:
+            raise ValueError(f"{len(numbers)} number{'s' * (len(numbers) > 1)}")
+    except ValueError as error:
+        raise ValueError(f"`--centre` must be x,y,z in mm. Received: {text!r}: {error}.") from error
+    return np.array(numbers)
 
 
 def _first_shape(files: list[Path], format: str) -> tuple[int, int] | None:
@@ -200,18 +185,26 @@ def _report(failures: dict[Path, Exception]) -> None:
         report_error(f"{files[0].name}{more}: {error}")
 
 
-def _table(poses: dict[Path, Pose]) -> Table:
-    """Return the joints of a single pose, or a line for each of many."""
+def _table(poses: dict[Path, Pose], truth_xyz: Mapping[Path, np.ndarray]) -> Table:
+    """Return the joints of a single pose, or a line for each of many, with errors where the truth is known."""
+    from keras_handpose.evaluation import joint_errors
+
     (file, pose), *more = poses.items()
     if pose.found and not more:
-        return joints_table(pose, title=f"{file.name}, score {pose.score:.2f}")
+        return joints_table(pose, truth_xyz=truth_xyz.get(file), title=f"{file.name}, score {pose.score:.2f}")
+    errors = {
+        file: float(joint_errors(pose.joints_xyz, truth_xyz[file]).mean())
+        for file, pose in poses.items()
+        if pose.found and file in truth_xyz
+    }
     hands = sum(pose.found for pose in poses.values())
-    table = Table(title=f"Hands in {hands} of {len(poses)} frames", title_justify="left", title_style="bold")
+    mean = f", mean error {sum(errors.values()) / len(errors):.1f} mm" if errors else ""
+    table = Table(title=f"Hands in {hands} of {len(poses)} frames{mean}", title_justify="left", title_style="bold")
     table.add_column("frame")
-    for column in ("score", "centre x mm", "y mm", "z mm"):
+    for column in ("score", "evidence", "centre x mm", "y mm", "z mm") + ("error mm",) * bool(errors):
         table.add_column(column, justify="right")
     for file, pose in poses.items():
-        nothing = [f"no hand (evidence {pose.evidence:.2f})"]
-        centre = [f"{value:.1f}" for value in pose.centre_xyz] if pose.found else nothing
-        table.add_row(escape(file.name), f"{pose.score:.2f}", *centre)
+        centre = [f"{value:.1f}" for value in pose.centre_xyz] if pose.found else ["no hand"]
+        error = [f"{errors[file]:.1f}"] if file in errors else []
+        table.add_row(escape(file.name), f"{pose.score:.2f}", f"{pose.evidence:.2f}", *centre, *error)
     return table

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from keras_handpose.cli.cameras import camera_of
 from keras_handpose.cli.output import messages, say
 
 __all__ = ["synth"]
@@ -31,7 +32,10 @@ def synth(
     ] = None,
     camera: Annotated[
         str | None,
-        typer.Option(help="For frames: name of a camera, msra15, sr305, kinect_v2, ...", show_default="msra15"),
+        typer.Option(
+            help="For frames: name of a camera, msra15, sr305, kinect_v2, ..., or fx,fy,cx,cy,width,height in px.",
+            show_default="msra15",
+        ),
     ] = None,
     sensor: Annotated[
         str | None,
@@ -61,7 +65,7 @@ def synth(
             frames=frames,
             layout=layout,
             subjects=subjects,
-            camera=camera,
+            camera=None if camera is None else camera_of(camera),
             sensor=sensor,
             hand=hand,
             skeleton=None if skeleton is None else SKELETONS[skeleton],

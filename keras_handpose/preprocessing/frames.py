@@ -212,13 +212,14 @@ FRAME_FORMATS: dict[str, Callable[[Path], np.ndarray]] = {
 """Readers of depth files by format."""
 
 
-def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
+def read_depth(path: str | Path, *, format: str | None = None) -> np.ndarray:
     """Read a depth frame from a file, in the file's own unit.
 
     Args:
         path: The file.
         format: ``"depth16"`` for a 16-bit image of one channel (PNG, TIFF, PGM), ``"nyu"`` for the encoding of the NYU
-            hand dataset, ``"npy"`` for a NumPy array.
+            hand dataset, ``"npy"`` for a NumPy array; by default ``"npy"`` for files that end in ``.npy``, and
+            ``"depth16"`` for all others.
 
     Returns:
         The frame, shape ``(height, width)``: uint16, or what the array file holds. ``"nyu"`` is in mm.
@@ -235,24 +236,24 @@ def read_depth(path: str | Path, *, format: str = "depth16") -> np.ndarray:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     np.save(f"{folder}/frame.npy", np.full((2, 3), 400, np.uint16))
-        ...     read_depth(f"{folder}/frame.npy", format="npy").shape
+        ...     read_depth(f"{folder}/frame.npy").shape
         (2, 3)
     """
     _check_format(format)
     path = check_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no depth file {str(path)!r}.")
-    frame = FRAME_FORMATS[format](path)
+    frame = FRAME_FORMATS[format or ("npy" if path.suffix == ".npy" else "depth16")](path)
     check_depth(frame)
     return frame
 
 
-def list_depth_files(folder: str | os.PathLike, *, format: str = "depth16") -> list[Path]:
+def list_depth_files(folder: str | os.PathLike, *, format: str | None = None) -> list[Path]:
     """Return a folder's depth frames in the order in which they were numbered: ``frame_9.png`` before ``frame_10.png``.
 
     Args:
         folder: The folder. What is in folders below it is left out, as are pictures of poses and hidden files.
-        format: How the files hold depth, as for `read_depth`.
+        format: How the files hold depth, as for `read_depth`; by default images, or arrays where there are no images.
 
     Raises:
         FileNotFoundError: There is no such folder, or there are no such files in it.
@@ -270,14 +271,16 @@ def list_depth_files(folder: str | os.PathLike, *, format: str = "depth16") -> l
     folder = check_path(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
-    patterns = _PATTERNS[format]
-    found = {path for pattern in patterns for path in folder.glob(pattern) if not path.name.startswith(".")}
-    files = [path for path in found if not path.name.endswith(POSE_PICTURE)]
-    if not files:
-        others = [f"format={name!r}" for name, kinds in _PATTERNS.items() if any(any(folder.glob(k)) for k in kinds)]
-        hint = f" There are files for {' and '.join(others)}." if others else ""
-        raise FileNotFoundError(f"There are no frames in {folder}: looked for {', '.join(patterns)}.{hint}")
-    return sorted(files, key=_numbered)
+    kinds = ("depth16", "npy") if format is None else (format,)
+    for kind in kinds:
+        found = {path for pattern in _PATTERNS[kind] for path in folder.glob(pattern) if not path.name.startswith(".")}
+        files = [path for path in found if not path.name.endswith(POSE_PICTURE)]
+        if files:
+            return sorted(files, key=_numbered)
+    patterns = [pattern for kind in kinds for pattern in _PATTERNS[kind]]
+    others = [f"format={name!r}" for name, its in _PATTERNS.items() if any(any(folder.glob(each)) for each in its)]
+    hint = f" There are files for {' and '.join(others)}." if others else ""
+    raise FileNotFoundError(f"There are no frames in {folder}: looked for {', '.join(patterns)}.{hint}")
 
 
 def _numbered(path: Path) -> tuple[list[str | int], str]:
@@ -286,8 +289,8 @@ def _numbered(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
 
 
-def _check_format(format: str) -> None:
-    if not isinstance(format, str) or format not in FRAME_FORMATS:
+def _check_format(format: str | None) -> None:
+    if format is not None and (not isinstance(format, str) or format not in FRAME_FORMATS):
         raise ValueError(f"`format` must be one of {', '.join(map(repr, FRAME_FORMATS))}. Received: {format!r}.")
 
 
@@ -299,7 +302,7 @@ def _read_image(path: Path) -> np.ndarray:
     except cv2.error:  # The header announces a picture larger than OpenCV reads.
         image = None
     if image is None:
-        hint = " Array files are read with format='npy'." if path.suffix == ".npy" else ""
+        hint = " Array files are read with format='npy'." if encoded[:6].tobytes() == b"\x93NUMPY" else ""
         raise ValueError(
             f"{path} is not an image that OpenCV can read, or it is damaged. Received: {encoded.size:,} bytes.{hint}"
         )

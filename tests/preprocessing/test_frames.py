@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_handpose import CAMERAS
-from keras_handpose.preprocessing import check_depth, read_depth
+from keras_handpose.preprocessing import check_depth, list_depth_files, read_depth
 from keras_handpose.preprocessing.frames import warn_of_unit
 
 FRAME = np.arange(12, dtype=np.uint16).reshape(3, 4) * 100
@@ -155,6 +155,10 @@ def test_arrays(tmp_path, dtype):
     frame = read_depth(tmp_path / "frame.npy", format="npy")
     assert frame.dtype == dtype
     np.testing.assert_array_equal(frame, FRAME)
+    np.testing.assert_array_equal(read_depth(tmp_path / "frame.npy"), FRAME)
+    assert [path.name for path in list_depth_files(tmp_path)] == ["frame.npy"]
+    cv2.imwrite(str(tmp_path / "frame.png"), FRAME)
+    assert [path.name for path in list_depth_files(tmp_path)] == ["frame.png"]  # Arrays only where there are no images.
 
 
 def _grey(path):

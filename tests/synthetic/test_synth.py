@@ -36,6 +36,8 @@ def test_frames_of_ones_own_choice(tmp_path):
     assert result.exit_code == 0
     dataset = LabelledFrames(tmp_path)
     assert (dataset.camera.name, dataset.hand, dataset.skeleton, len(dataset)) == ("sr305", "left", ICVL16, 2)
+    numbers = synth(tmp_path / "numbers", "--frames", 1, "--camera", "200,200,80,60,160,120")
+    assert numbers.exit_code == 0 and LabelledFrames(tmp_path / "numbers").camera.shape == (120, 160)
     again = synth(tmp_path, "--frames", 2)
     assert again.exit_code == 2 and "holds a dataset already" in again.stderr
 
@@ -46,7 +48,7 @@ def test_frames_of_ones_own_choice(tmp_path):
         (["--layout", "bighand"], "`layout` must be one of frames, msra15, icvl, nyu"),
         (["--layout", "nyu", "--hand", "left"], "layout='nyu' has its own hand"),
         (["--skeleton", "mano"], "`skeleton` must be one of msra21, icvl16, nyu14"),
-        (["--camera", "webcam"], "`camera` must be one of msra15"),
+        (["--camera", "webcam"], "`--camera` must be one of msra15"),
     ],
 )
 def test_synth_fails_in_one_line(tmp_path, arguments, message):
