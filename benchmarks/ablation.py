@@ -14,12 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +23,7 @@ from typing import Any
 
 from networks import FIRST_COMPACT
 from report import write_report
-from rich.progress import track
+from trainings import folder_of, run_all
 
 LEFT_OUT = "P0"
 COMPONENTS = 30
@@ -80,27 +76,8 @@ def train_one(store: Path, folder: Path, variant: Variant, seed: int, learning_r
     (folder / "size.json").write_text(json.dumps(size), encoding="utf-8")
 
 
-def run(arguments: argparse.Namespace, task: tuple[str, int]) -> None:
-    """Train in a process with one thread, unless it is done."""
-    folder = folder_of(arguments, task)
-    if (folder / "size.json").exists():
-        return
-    name, seed = task
-    one_thread = {f"{library}_THREADS": "1" for library in ("OMP_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP", "NUMBA_NUM")}
-    command = [sys.executable, __file__, arguments.store, arguments.runs, "--one", name, str(seed)]
-    command += ["--learning-rate", str(arguments.learning_rate)]
-    done = subprocess.run(command, env={**os.environ, **one_thread}, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{name}, seed {seed}: {done.stderr[-2000:]}")
-
-
-def folder_of(arguments: argparse.Namespace, task: tuple[str, int]) -> Path:
-    name, seed = task
-    return Path(arguments.runs) / f"{name.replace(', ', '_').replace(' ', '_')}-{seed}"
-
-
 def summarise(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
-    folders = [folder_of(arguments, (name, seed)) for seed in range(arguments.seeds)]
+    folders = [folder_of(arguments.runs, name, seed) for seed in range(arguments.seeds)]
     errors = [json.loads((folder / "errors.json").read_text(encoding="utf-8")) for folder in folders]
     means = [figures["mean_error_mm"] for figures in errors]
     return {
@@ -115,7 +92,7 @@ def summarise(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", help="crops of nine subjects, as `keras-handpose prepare` writes them")
-    parser.add_argument("runs", help="folder of the runs")
+    parser.add_argument("runs", type=Path, help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--at-once", type=int, default=2, help="runs at a time")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -124,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.one:
         name, seed = arguments.one[0], int(arguments.one[1])
-        folder = folder_of(arguments, (name, seed))
+        folder = folder_of(arguments.runs, name, seed)
         train_one(Path(arguments.store), folder, VARIANTS[name], seed, arguments.learning_rate)
         return
 
@@ -132,9 +109,8 @@ def main() -> None:
 
     with CropStore(arguments.store) as store:
         seen, judged = len(store.indices(leave_out=(LEFT_OUT,))), len(store.indices(subjects=(LEFT_OUT,)))
-    tasks = [(name, seed) for seed in range(arguments.seeds) for name in VARIANTS]
-    with ThreadPoolExecutor(arguments.at_once) as pool:
-        list(track(pool.map(partial(run, arguments), tasks), description="Training", total=len(tasks)))
+    command = [__file__, arguments.store, str(arguments.runs), "--learning-rate", str(arguments.learning_rate)]
+    run_all(command, arguments.runs, VARIANTS, seeds=arguments.seeds, at_once=arguments.at_once, done="size.json")
     figures = {
         "data": f"{seen + judged:,} rendered frames of nine subjects in MSRA15's format; centre of mass",
         "recipe": f"{seen:,} crops once, batch 64, Adam {arguments.learning_rate:g} along a cosine, squared loss, "

@@ -1,12 +1,10 @@
-"""How cost grows: of training with the batch, the network and its input, of preparing and evaluating with the frames.
+"""How the cost of training grows with the batch, the network and its input, and from one process to two.
 
     python benchmarks/scaling.py --output benchmarks/results/scaling.json
 
 Every measurement is a process of its own, so that its peak memory is its own. Training is measured on JAX, on a small
 network and made-up crops that are there already: steps alone, without the first ones, which compile. One process has
-one core or two; of two processes each has one core. Frames to prepare are a few rendered ones, and labels to
-evaluate those of 10,000 rendered hands with random errors, again and again: labels come in parts, and only their errors
-are kept. The time of a million frames is that of the largest number, multiplied.
+one core or two; of two processes each has one core. `many_frames.py` measures how cost grows with the frames.
 """
 
 from __future__ import annotations
@@ -14,20 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from own_process import in_own_process, print_figures
 from report import write_report
 
 BASE = {
@@ -53,40 +46,19 @@ VARIED: dict[str, dict[str, dict[str, Any]]] = {
     "input, px": {"64": {"size": 64}, "128": {}, "192": {"size": 192}},
 }
 """What each axis changes of the network above; nothing is measured twice."""
-PREPARED = (1_000, 10_000, 100_000)
-EVALUATED = (10_000, 100_000, 1_000_000)
-PART = 10_000
-MILLION = 1_000_000
-
-
-@dataclass(frozen=True)
-class Repeated(Sequence):
-    """Some frames, again and again, without more memory."""
-
-    frames: Sequence
-    count: int
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, number: int) -> Any:
-        if not 0 <= number < self.count:
-            raise IndexError(number)
-        return replace(self.frames[number % len(self.frames)], path=f"{number}.png")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the frames and few steps: to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="few steps: to see that it runs")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     if arguments.one:
-        measure(**json.loads(arguments.one))
+        print_figures(training(**json.loads(arguments.one)))
         return
 
     load = [round(value, 2) for value in os.getloadavg()]
-    divisor = 10 if arguments.quick else 1
     steps = 4 if arguments.quick else 16
     write_report(
         {
@@ -98,29 +70,19 @@ def main() -> None:
                 "input, px": SIZE,
                 "steps": steps,
                 **{
-                    axis: {value: run("training", steps=steps, **changes) for value, changes in values.items()}
+                    axis: {value: run(steps=steps, **changes) for value, changes in values.items()}
                     for axis, values in VARIED.items()
                 },
             },
             "processes": processes(steps),
-            "preparing": growing("preparing", [n // divisor for n in PREPARED]),
-            "evaluating": growing("evaluating", [n // divisor for n in EVALUATED]),
         },
         arguments.output,
     )
 
 
-def growing(name: str, counts: list[int]) -> dict[str, Any]:
-    """Measure something for ever more frames, and say what a million would take."""
-    figures = {f"{count:,}": run(name, count=count) for count in counts}
-    last = figures[f"{counts[-1]:,}"]
-    return {
-        "frames": figures,
-        "a million": {
-            "extrapolated": counts[-1] < MILLION,
-            "seconds": round(last["seconds"] * MILLION / counts[-1], 1),
-        },
-    }
+def run(**options: Any) -> dict[str, Any]:
+    """Measure training in a process of its own."""
+    return in_own_process(__file__, environment={"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}, **options)
 
 
 def processes(steps: int) -> dict[str, Any]:
@@ -130,40 +92,15 @@ def processes(steps: int) -> dict[str, Any]:
         coordinator = f"127.0.0.1:{listener.getsockname()[1]}"
     shared = {"steps": steps, "processes": 2, "coordinator": coordinator}
     with ThreadPoolExecutor(2) as pool:
-        one_core = run("training", steps=steps, cores=[0])
-        two_cores = run("training", steps=steps, cores=[0, 1])
-        two = list(pool.map(lambda rank: run("training", rank=rank, cores=[rank], **shared), range(2)))
+        one_core = run(steps=steps, cores=[0])
+        two_cores = run(steps=steps, cores=[0, 1])
+        two = list(pool.map(lambda rank: run(rank=rank, cores=[rank], **shared), range(2)))
     return {
         "one process, one core": one_core,
         "one process, two cores": two_cores,
         "two processes, a core each": two[0],
         "peak memory of the second in MB": two[1]["peak_mb"],
     }
-
-
-def run(name: str, **options: Any) -> dict[str, Any]:
-    """Measure in a process of its own."""
-    return _run(json.dumps({"name": name, **options}))
-
-
-@cache
-def _run(task: str) -> dict[str, Any]:
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", task], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{task}: {done.stderr[-2000:]}")
-    figures = json.loads(done.stdout.splitlines()[-1])
-    print(task, figures, file=sys.stderr)
-    return figures
-
-
-def measure(name: str, **options: Any) -> None:
-    figures = {"training": training, "preparing": preparing, "evaluating": evaluating}[name](**options)
-    # On Linux in kB. The processes that prepare are threads here.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    print(json.dumps({**figures, "peak_mb": round(peak)}))
 
 
 def training(
@@ -233,42 +170,6 @@ def all_reduce(count: int, rounds: int = 10) -> float:
     for _ in range(rounds):
         total(numbers).block_until_ready()
     return (time.perf_counter() - start) / rounds
-
-
-def preparing(count: int) -> dict[str, float]:
-    """Time the crops of frames to a store."""
-    from keras_handpose.datasets import MSRA15, prepare
-    from keras_handpose.synthetic import write_frames
-
-    with TemporaryDirectory() as folder:
-        few = [*MSRA15(write_frames(Path(folder) / "few", layout="msra15", frames=64))]
-        start = time.perf_counter()
-        store = prepare(Repeated(few, count), Path(folder) / "crops.h5", workers=1)
-        spent = time.perf_counter() - start
-        size = store.path.stat().st_size
-        store.close()
-    return {"seconds": round(spent, 2), "frames_per_s": round(count / spent), "store_mb": round(size / 1e6, 1)}
-
-
-def evaluating(count: int) -> dict[str, float]:
-    """Time the figures of labels, in parts; only their errors are kept."""
-    from keras_handpose.evaluation import joint_errors, summarise_errors
-    from keras_handpose.skeletons import MSRA21
-    from keras_handpose.synthetic import sample_poses
-
-    errors = np.empty((count, len(MSRA21)))
-    rng, spent = np.random.default_rng(0), 0.0
-    rendered_xyz = sample_poses(PART, seed=0) * 125.0  # Again and again; their errors differ.
-    for first in range(0, count, PART):
-        joints_xyz = rendered_xyz[: count - first]
-        predicted_xyz = joints_xyz + rng.normal(0.0, 6.0, joints_xyz.shape)
-        start = time.perf_counter()
-        errors[first : first + PART] = joint_errors(predicted_xyz, joints_xyz)
-        spent += time.perf_counter() - start
-    start = time.perf_counter()
-    figures = summarise_errors(errors, MSRA21)
-    spent += time.perf_counter() - start
-    return {"seconds": round(spent, 3), "mean_error_mm": figures["mean_error_mm"]}
 
 
 def make_clock() -> Any:

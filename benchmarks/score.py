@@ -3,8 +3,9 @@
     python benchmarks/score.py msra --output benchmarks/results/score.json --plot docs/score.png --write-record
 
 It is fitted to hands that neither training nor the benchmark has: crops, some of them cut as by the frame's border, and
-whole frames, in which something else than the hand may be detected. It is judged on other such hands of each kind and
-on the rendered benchmark and its slices.
+whole frames, in which something else than the hand may be detected; and to what is detected in as many frames whose
+hand was taken away. It is judged on other such hands of each kind, on the rendered benchmark and its slices, and on
+other frames without a hand.
 With ``--write-record`` the calibration goes into the weights' record, and into the preset's exported network.
 """
 
@@ -25,6 +26,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from report import write_report
+from whole_frames import AROUND, without_hands
 
 import keras_handpose as khp
 from keras_handpose.confidence import Confidence
@@ -42,13 +44,22 @@ from keras_handpose.files import whole_file
 from keras_handpose.models.presets import Preset
 from keras_handpose.models.weights import resolve, shipped_export
 from keras_handpose.plotting.look import FAINT, GRID, GROUND, METHOD_COLOURS, STYLE
-from keras_handpose.synthetic import RIGS, SLICES, render_crops, rendered_slice, rendered_test_set
+from keras_handpose.synthetic import (
+    RIGS,
+    SENSORS,
+    SLICES,
+    render_crops,
+    rendered_slice,
+    rendered_test_set,
+    sample_scenes,
+)
 from keras_handpose.synthetic.studio import TAKE, Studio, Take
 
 FIT_SEED, TEST_SEED = 530_001, 530_002
 LIKE_FITTED, BENCHMARK, CUT, FRAMES = "like those it was fitted to", "benchmark", "cut", "whole frames"
 KEPT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 THRESHOLDS = (0.25, 0.5, 0.75, 0.9)
+NOTHING, NO_HAND = "whole frames without a hand", 0.1
 
 
 def main() -> None:
@@ -56,7 +67,9 @@ def main() -> None:
     parser.add_argument("weights", help="a preset or a weight file")
     parser.add_argument("--fit", type=int, default=10_000, help="crops to fit to")
     parser.add_argument("--test", type=int, default=5_000, help="other such crops to judge on")
-    parser.add_argument("--frames", type=int, default=1_120, help="whole frames to fit to, and to judge on")
+    parser.add_argument(
+        "--frames", type=int, default=1_120, help="whole frames to fit to, and to judge on, with a hand and without one"
+    )
     parser.add_argument("--threshold", type=float, default=20.0, help="mean joint error in mm of a good pose")
     parser.add_argument("--workers", type=int, default=2, help="threads that render")
     parser.add_argument("--output", type=Path, help="JSON file to write")
@@ -73,11 +86,18 @@ def main() -> None:
     eighth = crops.crops(np.arange(0, len(crops), 8))
     frames = in_whole_frames(estimator, arguments, FIT_SEED)[0]
     crops = joined(crops, cut(eighth, FIT_SEED), frames)
+    others = in_frames_without_hand(estimator, arguments, FIT_SEED)
     data = (
         f"{arguments.fit} rendered crops, seed {FIT_SEED}, an eighth of them once more as the frame's border cuts "
-        f"them, and what is found in {len(frames)} rendered frames"
+        f"them, and what is found in {len(frames)} rendered frames with a hand and {len(others)} without one"
     )
-    confidence = fit_confidence(crops, estimator.engine(crops.images), data=data, threshold_mm=arguments.threshold)
+    confidence = fit_confidence(
+        crops,
+        estimator.engine(crops.images),
+        data=data,
+        threshold_mm=arguments.threshold,
+        without_hand=(others, estimator.engine(others.images)),
+    )
     del crops
 
     test = render_crops(arguments.test, seed=TEST_SEED, **rendered)
@@ -102,6 +122,13 @@ def main() -> None:
     results[FRAMES]["area_under_roc_of_detection_evidence"] = round(
         area_under_roc(evidence, scored[FRAMES][1] <= arguments.threshold), 4
     )
+    others = in_frames_without_hand(estimator, arguments, TEST_SEED)
+    scores = score_poses(confidence, others, estimator.engine(others.images))
+    results[NOTHING] = {
+        "poses": len(scores),
+        "mean_score": round(float(scores.mean()), 4),
+        "from_score": {f"{least:g}": round(float((scores >= least).mean()), 4) for least in (NO_HAND, *THRESHOLDS)},
+    }
     report = {
         "weights": {"name": preset.name, "sha256": preset.sha256},
         "good": f"mean joint error of at most {arguments.threshold:g} mm",
@@ -164,6 +191,30 @@ def in_whole_frames(
         skeleton=estimator.skeleton,
     )
     return crops, np.array(evidence), missed
+
+
+def in_frames_without_hand(estimator: khp.HandPoseEstimator, arguments: argparse.Namespace, seed: int) -> LabelledCrops:
+    """Return the crops of what is detected in frames of all rigs whose hand was taken away. Their joints are NaN."""
+    images, centres_xyz = [], []
+    takes = -(-arguments.frames // (TAKE * len(RIGS)))
+    for number, rig in enumerate(RIGS.values()):
+        for take in range(takes):
+            rng = np.random.default_rng([seed, number + 1, take + 1])
+            scenes = without_hands(sample_scenes(TAKE, rng, rig.camera, distance=rig.distance, ingredients=AROUND))
+            for i in range(TAKE):
+                depth = scenes.shoot(i, rig.camera, SENSORS[rig.sensor], seed=int(rng.integers(2**63)))
+                detection = khp.detect_hand(depth, rig.camera, cube=estimator.cube, min_score=estimator.min_score)
+                if detection.found:
+                    settings = {"cube": estimator.cube, "size": estimator.engine.crop_size}
+                    images.append(khp.crop_hand(depth, rig.camera, detection.centre_xyz, **settings).image[..., None])
+                    centres_xyz.append(detection.centre_xyz)
+    return LabelledCrops(
+        images=np.array(images),
+        joints_unit=np.full((len(images), len(estimator.skeleton), 3), np.nan, np.float32),
+        centres_xyz=np.array(centres_xyz),
+        cubes=np.full(len(images), estimator.cube),
+        skeleton=estimator.skeleton,
+    )
 
 
 def joined(*parts: LabelledCrops) -> LabelledCrops:

@@ -24,6 +24,7 @@ import keras_handpose as khp
 from keras_handpose.estimator import Pose
 from keras_handpose.evaluation import joint_errors
 from keras_handpose.synthetic import RIGS, SENSORS, Ingredients, Rig, sample_scenes
+from keras_handpose.synthetic.scenes import Scenes
 
 SEED, TAKE = 530_003, 16
 PLACES = (1, 2, 4)
@@ -84,11 +85,16 @@ def frames_of(rig: Rig, takes: int, skeleton: khp.Skeleton) -> Iterator[tuple[np
             scenes = sample_scenes(TAKE, rng, rig.camera, distance=rig.distance, ingredients=ingredients)
             joints_xyz = scenes.joints_xyz(skeleton)
             if ingredients is AROUND:
-                nothing = np.concatenate([scenes.spheres[..., :3], -np.ones_like(scenes.spheres[..., 3:])], axis=-1)
-                scenes = replace(scenes, spheres=nothing, others=())
+                scenes = without_hands(scenes)
             for i in range(TAKE):
                 depth = scenes.shoot(i, rig.camera, SENSORS[rig.sensor], seed=int(rng.integers(2**63)))
                 yield depth, None if ingredients is AROUND else joints_xyz[i]
+
+
+def without_hands(scenes: Scenes) -> Scenes:
+    """Take the hands, with their forearms, out of scenes, and leave what was around them."""
+    nothing = np.concatenate([scenes.spheres[..., :3], -np.ones_like(scenes.spheres[..., 3:])], axis=-1)
+    return replace(scenes, spheres=nothing, others=())
 
 
 def figures(poses: list[Pose], errors: np.ndarray, times: list[float]) -> dict[str, Any]:
