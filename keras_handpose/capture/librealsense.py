@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlignTo",
     "Clock",
+    "ColourView",
     "DepthPipeline",
     "Reading",
     "depth_modes",
@@ -27,6 +28,7 @@ __all__ = [
     "has_depth",
     "keep_for_ever",
     "load_librealsense",
+    "video_streams",
 ]
 
 AlignTo = Literal["depth", "color"]
@@ -82,29 +84,23 @@ class Reading(NamedTuple):
 
 
 class DepthPipeline:
-    """A pipeline that streams depth, from the moment it is made.
+    """A pipeline that streams depth.
 
     Args:
         librealsense: The module.
-        pipeline: The pipeline, which knows its device.
-        config: What it streams.
-        align_to: The stream in whose view depth is wanted.
+        pipeline: The pipeline, started.
+        view: The stream in whose view depth is wanted, of depth or colour.
         name: What to call the camera.
 
     Attributes:
         camera: The camera that sees this depth.
         interval: Seconds from one frame to the next.
-
-    Raises:
-        RuntimeError: It cannot be started.
     """
 
     def __init__(
-        self, librealsense: ModuleType, pipeline: rs.pipeline, config: rs.config, *, align_to: AlignTo, name: str
+        self, librealsense: ModuleType, pipeline: rs.pipeline, view: rs.video_stream_profile, *, name: str
     ) -> None:
-        stream = getattr(librealsense.stream, align_to)
-        video = pipeline.start(config).get_stream(stream).as_video_stream_profile()
-        intrinsics = video.get_intrinsics()
+        intrinsics = view.get_intrinsics()
         self.camera = Camera(
             width=intrinsics.width,
             height=intrinsics.height,
@@ -114,9 +110,9 @@ class DepthPipeline:
             cy=intrinsics.ppy,
             name=name,
         )
-        self.interval = 1 / max(video.fps(), 1)
+        self.interval = 1 / max(view.fps(), 1)
         self._distortion = [float(value) for value in intrinsics.coeffs]
-        self._align = librealsense.align(stream) if align_to == "color" else None
+        self._view = None if view.stream_type() == librealsense.stream.depth else ColourView(librealsense, view)
         self._pipeline: rs.pipeline | None = pipeline
         self._waiting, self._stopping = threading.Lock(), threading.Lock()
 
@@ -175,11 +171,38 @@ class DepthPipeline:
             return None
         scale, seconds = _in_mm(depth.get_units()), depth.get_timestamp() / 1000
         domain = str(depth.get_frame_timestamp_domain())
-        if self._align is not None:
-            if not frames.get_color_frame():
-                return None
-            depth = self._align.process(frames).get_depth_frame()
+        if self._view is not None:
+            depth = self._view(depth)
         return Reading(np.array(depth.get_data()), scale, seconds, domain)
+
+
+class ColourView:
+    """Shows depth as the colour camera sees it, without a frame of colour.
+
+    librealsense aligns depth to colour only where a frame of each is given, but takes no more of the colour than its
+    camera: an empty frame stands in for it.
+
+    Args:
+        librealsense: The module.
+        colour: The colour stream.
+    """
+
+    def __init__(self, librealsense: ModuleType, colour: rs.video_stream_profile) -> None:
+        width, height = colour.width(), colour.height()
+
+        def pair(depth: rs.frame, source: rs.frame_source) -> None:
+            stand_in = source.allocate_video_frame(colour, depth, 1, width, height, width)  # A byte a pixel.
+            source.frame_ready(source.allocate_composite_frame([depth, stand_in]))
+
+        self._pairs = librealsense.frame_queue(1)
+        self._pair = librealsense.processing_block(pair)
+        self._pair.start(self._pairs)
+        self._align = librealsense.align(librealsense.stream.color)
+
+    def __call__(self, depth: rs.depth_frame) -> rs.depth_frame:
+        """Return a frame of the colour stream's size, 0 where no depth falls."""
+        self._pair.invoke(depth)
+        return self._align.process(self._pairs.poll_for_frame().as_frameset()).get_depth_frame()
 
 
 class Clock:
@@ -235,13 +258,19 @@ def depth_scale_of(device: rs.device) -> float:
 
 def depth_modes(librealsense: ModuleType, device: rs.device) -> list[tuple[int, int, int]]:
     """Return width, height and rate of the depth that a device can stream, sorted."""
-    videos = (
+    videos = video_streams(device, librealsense.stream.depth)
+    z16 = librealsense.format.z16
+    return sorted({(video.width(), video.height(), video.fps()) for video in videos if video.format() == z16})
+
+
+def video_streams(device: rs.device, kind: rs.stream) -> list[rs.video_stream_profile]:
+    """Return what a device can stream of a kind."""
+    return [
         profile.as_video_stream_profile()
         for sensor in device.query_sensors()
         for profile in sensor.get_stream_profiles()
-        if profile.stream_type() == librealsense.stream.depth and profile.format() == librealsense.format.z16
-    )
-    return sorted({(video.width(), video.height(), video.fps()) for video in videos})
+        if profile.stream_type() == kind
+    ]
 
 
 def _in_mm(metres: float) -> float:

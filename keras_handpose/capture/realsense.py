@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -21,6 +22,7 @@ from keras_handpose.capture.librealsense import (
     has_depth,
     keep_for_ever,
     load_librealsense,
+    video_streams,
 )
 from keras_handpose.checks import as_number
 
@@ -172,7 +174,8 @@ class RealSenseSource:
                 config.enable_device(self._serial)
             else:
                 pipeline.set_device(device)
-            return DepthPipeline(rs, pipeline, config, align_to=self._align_to, name=name)
+            view = pipeline.start(config).get_stream(getattr(rs.stream, self._align_to))
+            return DepthPipeline(rs, pipeline, view.as_video_stream_profile(), name=name)
         except RuntimeError as error:
             colour = " That it has a colour stream at this rate is needed, too." if self._align_to == "color" else ""
             raise OSError(f"{name} could not be started: {error}. {_CHECKS}{colour}") from error
@@ -234,10 +237,9 @@ class RealSenseSource:
 class RealSenseRecording:
     """Depth frames of a RealSense recording, ``.bag`` or ``.db3``; a `FrameSource`.
 
-    All frames come, each once, as fast as they are taken, with the times that the device gave them; in the colour
-    camera's view, those that librealsense finds the colour of. Its playback of both streams stands still at times:
-    then there is an error after 5 s, and the recording is to be opened again. `Paced` plays frames as fast as they were
-    recorded.
+    All frames come, each once, as fast as they are taken, with the times that the device gave them. Colour is not
+    played, also not for the colour camera's view, which needs only what the file says of the two cameras. `Paced` plays
+    frames as fast as they were recorded.
 
     Args:
         path: The file.
@@ -273,6 +275,7 @@ class RealSenseRecording:
             self._playback = playback = context.load_device(str(path))
             playback.set_real_time(False)
             modes = depth_modes(rs, playback)
+            colours = video_streams(playback, rs.stream.color)
             scale = depth_scale_of(playback) if modes else None
             name = playback.get_info(rs.camera_info.name)
         except RuntimeError as error:
@@ -281,21 +284,27 @@ class RealSenseRecording:
             ) from error
         if scale is None:
             raise ValueError(f"{path} has no depth stream. Record one that has: RealSenseSource(recording=...).")
+        if align_to == "color" and not colours:
+            raise ValueError(
+                f"{path} has no colour stream, which align_to='color' needs. Record one that has: "
+                "RealSenseSource(align_to='color', recording=...)."
+            )
         config, pipeline = rs.config(), rs.pipeline(context)
+        # Depth alone: librealsense starts two streams one after the other, and loses frames in between or stands still.
         config.enable_stream(rs.stream.depth)
-        if align_to == "color":
-            config.enable_stream(rs.stream.color)
         pipeline.set_device(playback)
         try:
-            self._pipeline = DepthPipeline(rs, pipeline, config, align_to=align_to, name=name)
+            depth = pipeline.start(config).get_stream(rs.stream.depth).as_video_stream_profile()
+            view = colours[0] if align_to == "color" else depth
+            self._pipeline = DepthPipeline(rs, pipeline, view, name=name)
         except RuntimeError as error:
-            colour = " For align_to='color' it needs a colour stream, too." if align_to == "color" else ""
-            raise ValueError(f"{path} cannot be played: {error}.{colour}") from error
+            raise ValueError(f"{path} cannot be played: {error}.") from error
         self._pipeline.warn_of_distortion()
         self.camera, self.depth_scale = self._pipeline.camera, scale
-        self._both = align_to == "color"
         self._stopped = rs.playback_status.stopped
         self._closed = threading.Event()
+        # Also where nobody closes it.
+        self._let_go = weakref.finalize(self, _let_go, self._pipeline, playback, self._stopped)
 
     def __iter__(self) -> Iterator[CapturedFrame]:
         clock, position, last_frame = Clock(), -math.inf, monotonic()
@@ -318,27 +327,27 @@ class RealSenseRecording:
                 self._require_end(position, playback.get_duration().total_seconds())
                 return
             elif monotonic() - last_frame > _STUCK:
-                again = (
-                    "librealsense's playback of two streams stood still, which opening it again cures, or " * self._both
-                )
-                raise ValueError(
-                    f"{self._path}: {again}it is damaged: no frame and no end comes after {position:.1f} s."
-                )
+                raise ValueError(f"{self._path} is damaged: no frame and no end comes after {position:.1f} s.")
 
     def close(self) -> None:
         """Stop, and let go of the file if all of it was played. Closing it twice does no harm."""
         self._closed.set()
-        playback, self._playback = self._playback, None
-        if playback is not None and playback.current_status() != self._stopped:
-            self._pipeline.abandon()
-            keep_for_ever(playback)
-        self._pipeline.stop()
+        self._playback = None
+        self._let_go()
 
     def _require_end(self, position: float, duration: float) -> None:
         """Refuse a recording that ends before its time: librealsense takes damage in its middle for its end."""
         if duration - position > _MISSING_END:
             last = f"the last frame is at {position:.1f} s" if position >= 0 else "there is no frame"
             raise ValueError(f"{self._path} is damaged, or its depth stream ends early: {last} of {duration:.1f} s.")
+
+
+def _let_go(pipeline: DepthPipeline, playback: rs.playback, stopped: rs.playback_status) -> None:
+    """Stop playing, or leave it as it is before its end, where librealsense crashes at times if it is stopped."""
+    if playback.current_status() != stopped:
+        pipeline.abandon()
+        keep_for_ever(playback)
+    pipeline.stop()
 
 
 def _check_align_to(align_to: str) -> None:

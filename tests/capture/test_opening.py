@@ -37,7 +37,7 @@ def test_folders_and_archives(tmp_path):
             "folder:C:\\frames",
             {"camera": CAMERA},
             "FolderSource",
-            (("C:\\frames", CAMERA), {"depth_scale": None, "format": "depth16", "rate": 30.0}),
+            (("C:\\frames", CAMERA), {"depth_scale": None, "format": None, "rate": 30.0}),
         ),
     ],
 )
