@@ -76,7 +76,7 @@ def summarise_errors(
             f"`errors` must have shape (frames, {len(skeleton)}) for {skeleton.name}. Received: {errors.shape}."
         )
     joints = [joint for joint in range(len(skeleton)) if centre_joint or joint != skeleton.centre_joint]
-    counted = errors[:, joints]
+    counted = errors if centre_joint else errors[:, joints]
     worst, mean = (float(success_rate(counted, threshold, by=by)) for by in ("worst_joint", "mean_joint"))
     return {
         "frames": len(errors),
@@ -94,5 +94,6 @@ def summarise_errors(
 
 def _figure(statistic: Callable[[np.ndarray], np.floating], errors: np.ndarray) -> float | None:
     """Return a statistic of the joints that were found, None where there are none."""
-    found = errors[~np.isnan(errors)]
+    missing = np.isnan(errors)
+    found = errors[~missing] if missing.any() else errors
     return round(float(statistic(found)), 4) if found.size else None
