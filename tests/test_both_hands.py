@@ -102,6 +102,14 @@ def test_no_hands():
         assert np.isnan(pose.joints_xyz).all() and 0 <= pose.score < 0.3
 
 
+def test_hands_that_are_too_far_away_are_doubted():
+    frame = palms((1200.0, 0.0, 2600.0), (-1200.0, 0.0, 2600.0)).clip(0, 65535)
+    with pytest.warns(UserWarning, match="more than 2 m from the camera"):
+        assert both_of()(frame)[0].found
+    with pytest.warns(UserWarning, match="more than 2 m from the camera"):
+        assert estimator_of("right")(frame).found
+
+
 def test_frames_come_in_their_own_unit():
     frame = palms(RIGHT, LEFT)
     for pose, other in zip(both_of(depth_scale=0.125)(frame * 8), both_of()(frame), strict=True):

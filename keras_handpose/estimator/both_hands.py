@@ -22,7 +22,7 @@ from keras_handpose.estimator.pose import Pose
 from keras_handpose.estimator.sources import EngineName
 from keras_handpose.estimator.stream import Stream
 from keras_handpose.preprocessing import Detection, check_depth, detect_hand
-from keras_handpose.preprocessing.frames import warn_of_unit
+from keras_handpose.preprocessing.frames import warn_of_distance, warn_of_unit
 from keras_handpose.preprocessing.objects import object_area, remove_object
 from keras_handpose.skeletons import Skeleton
 
@@ -181,6 +181,8 @@ class BothHands:
         hands = self._find(in_mm, followed, known)
         if not any(hand.found for hand in hands):
             warn_of_unit(in_mm)
+        for hand in hands:
+            warn_of_distance(hand.centre_xyz)
         frames = self._apart(in_mm, hands)
         right, left = (
             estimator._believed(

@@ -29,7 +29,7 @@ from keras_handpose.preprocessing import (
     hand_candidates,
     track_hand,
 )
-from keras_handpose.preprocessing.frames import check_scale, warn_of_unit
+from keras_handpose.preprocessing.frames import check_scale, warn_of_distance, warn_of_unit
 from keras_handpose.skeletons import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ class HandPoseEstimator:
                 front of the camera, or ``last`` is no pose.
 
         Warns:
-            UserWarning: There is no hand, and all depth is so near or so far that the unit must be another.
+            UserWarning: There is no hand, and all depth is so near or so far that the unit must be another; or a hand
+                was found more than 2 m away.
 
         See Also:
             `stream`, for frames that follow one another.
@@ -273,6 +274,8 @@ class HandPoseEstimator:
             pose = self._believed(self._look_further(depth, pose))
         if not pose.found:
             warn_of_unit(depth)
+        elif centre_xyz is None:
+            warn_of_distance(pose.centre_xyz)
         return pose
 
     def _look_further(self, depth: np.ndarray, pose: Pose) -> Pose:

@@ -30,6 +30,7 @@ __all__ = [
     "check_scale",
     "list_depth_files",
     "read_depth",
+    "warn_of_distance",
     "warn_of_unit",
 ]
 
@@ -47,6 +48,11 @@ _TOO_NEAR = (
 _TOO_FAR = (
     f"Almost all depth in this frame is farther than {FARTHEST / 1000:g} m: frames in mm need depth_scale=1. "
     "No hand is looked for there."
+)
+_FAR_HAND = 2_000.0  # mm
+_TOO_FAR_HAND = (
+    f"A hand was found more than {_FAR_HAND / 1000:g} m from the camera, twice as far as presets learned from. "
+    "If it is nearer, the frames are in another unit: pass depth_scale, the mm in one (0.125 for an SR305)."
 )
 
 LONGEST = 32_766
@@ -139,6 +145,9 @@ def warn_of_unit(depth: np.ndarray) -> None:
     Args:
         depth: Frame in mm as `check_depth` returns it.
 
+    See Also:
+        `warn_of_distance`, for frames in which a hand was found.
+
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True) as said:
@@ -155,6 +164,24 @@ def warn_of_unit(depth: np.ndarray) -> None:
         return
     # Marks for missing depth are never near.
     warnings.warn(_TOO_NEAR if near > _STRAY * valid.size else _TOO_FAR, UserWarning, stacklevel=_users_level())
+
+
+def warn_of_distance(centre_xyz: np.ndarray) -> None:
+    """Warn of a hand that is so far away that the unit may be another, as `warn_of_unit` does.
+
+    Args:
+        centre_xyz: The hand's centre in mm, shape ``(3,)``; NaN for none.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as said:
+        ...     warnings.simplefilter("always")
+        ...     warn_of_distance(np.array([0.0, 0.0, 3200.0]))
+        >>> str(said[0].message)[:60]
+        'A hand was found more than 2 m from the camera, twice as far'
+    """
+    if centre_xyz[2] > _FAR_HAND:
+        warnings.warn(_TOO_FAR_HAND, UserWarning, stacklevel=_users_level())
 
 
 def _users_level() -> int:

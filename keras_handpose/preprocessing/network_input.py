@@ -12,7 +12,7 @@ from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.checks import as_array, check_hand, check_named, check_positive, check_share
 from keras_handpose.preprocessing.crop import BACKGROUND, Crop, check_size, crop_hand
 from keras_handpose.preprocessing.detection import detect_hand
-from keras_handpose.preprocessing.frames import check_depth, check_scale, warn_of_unit
+from keras_handpose.preprocessing.frames import check_depth, check_scale, warn_of_distance, warn_of_unit
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
@@ -53,7 +53,8 @@ def preprocess_input(
             centre is not finite and in front of the camera, or another argument is wrong.
 
     Warns:
-        UserWarning: There is no hand in a frame, and its depth is so near or so far that the unit must be another.
+        UserWarning: There is no hand in a frame, and its depth is so near or so far that the unit must be another; or a
+            hand was found more than 2 m away.
 
     See Also:
         `decode_predictions`, the way back.
@@ -94,6 +95,7 @@ def preprocess_input(
         if centre_xyz is None:
             detection = detect_hand(frame, camera, cube=cube, min_score=min_score)
             centre_xyz = detection.centre_xyz if detection.found else None
+            warn_of_distance(detection.centre_xyz)
         crop = None
         if centre_xyz is not None:
             crop = crop_hand(frame, camera, centre_xyz, cube=cube, size=size, mirror=hand == "left")

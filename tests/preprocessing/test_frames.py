@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from keras_handpose import CAMERAS
-from keras_handpose.preprocessing import check_depth, list_depth_files, read_depth
-from keras_handpose.preprocessing.frames import warn_of_unit
+from keras_handpose.preprocessing import check_depth, list_depth_files, preprocess_input, read_depth
+from keras_handpose.preprocessing.frames import warn_of_distance, warn_of_unit
 
 FRAME = np.arange(12, dtype=np.uint16).reshape(3, 4) * 100
 
@@ -129,6 +129,18 @@ def test_a_unit_that_can_be_is_not_doubted(frame):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_unit(frame)
+
+
+def test_a_hand_that_is_too_far_away_is_doubted():
+    frame = np.zeros(CAMERAS["sr305"].shape, np.float32)
+    frame[140:340, 220:420] = 3200  # 400 mm in units of 0.125 mm.
+    with pytest.warns(UserWarning, match=r"more than 2 m from the camera.*depth_scale") as said:
+        preprocess_input(frame, camera="sr305", cube=2000.0, size=64)
+    assert said[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        preprocess_input(frame, camera="sr305", cube=250.0, depth_scale=0.125)
+        warn_of_distance(np.full(3, np.nan))
 
 
 @pytest.mark.parametrize("name", ["frame.png", "frame.tiff", "frame.pgm", "with space and ü.png"])
