@@ -38,7 +38,6 @@ NETWORK = {
 CONDITIONS = (
     "hand and forearm alone",
     "no forearm",
-    "sleeve or watch",
     "wall close behind",
     "body behind",
     "object held",
@@ -62,19 +61,14 @@ class Variant:
 VARIANTS = {
     "all": Variant(),
     "no forearms": Variant(ingredients=Ingredients(arms=0.0)),
-    "no sleeves, no watches": Variant(ingredients=Ingredients(sleeves=0.0, watches=0.0)),
     "nothing behind": Variant(ingredients=Ingredients(walls=0.0, bodies=0.0)),
     "nothing held": Variant(ingredients=Ingredients(held=0.0)),
     "nothing beside": Variant(ingredients=Ingredients(distractors=0.0)),
     "hand and forearm alone": Variant(ingredients=Ingredients().alone()),
     "usual views only": Variant(ingredients=Ingredients(wide_views=0.0)),
     "no learned poses": Variant(ingredients=Ingredients(poses=PoseMix(learned=0.0))),
-    "learned poses only": Variant(
-        ingredients=Ingredients(poses=PoseMix(gestures=0.0, closing=0.0, named=0.0, contacts=0.0))
-    ),
     "squared loss": Variant(recipe={"huber_delta": None}),
     "augmentation": Variant(recipe={"augmentation": Augmentation(rotation=30, scale=0.1, jitter_mm=5)}),
-    "no prior": Variant(recipe={"components": None}),
     "no masks": Variant(network={"attention": False}),
     "regression head": Variant(network={"head": "regression"}),
 }
