@@ -123,7 +123,8 @@ def summarise(arguments: argparse.Namespace, name: str) -> dict[str, float]:
     """Return the means over all seeds."""
     folders = [folder_of(arguments.runs, name, seed) for seed in range(arguments.seeds)]
     judged = [json.loads((folder / JUDGED).read_text(encoding="utf-8")) for folder in folders]
-    return {key: round(statistics.mean(figures[key] for figures in judged), 1) for key in judged[0]}
+    keys = ("mmacs", "benchmark", *CONDITIONS)
+    return {key: round(statistics.mean(figures[key] for figures in judged), 1) for key in keys}
 
 
 if __name__ == "__main__":
