@@ -325,6 +325,47 @@ def first_look(look, depth, centre_xyz=None, **options):
     return look(np.zeros_like(depth)) if centre_xyz is None else look(depth, centre_xyz, **options)
 
 
+class Aside(Middle):
+    """An engine that sees the hand aside in its first crop, and in the middle of all others."""
+
+    def __init__(self, aside_mm: float) -> None:
+        super().__init__()
+        self.aside_mm, self.looks = aside_mm, 0
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        joints_unit = super().__call__(crops)
+        joints_unit[..., 1] = 0 if self.looks else self.aside_mm / 125
+        self.looks += 1
+        return joints_unit
+
+
+@pytest.mark.parametrize(("aside_mm", "looks"), [(50, 1), (-60, 2), (60, 2), (1000, 2)])
+def test_a_hand_that_lies_aside_is_looked_at_from_its_middle(monkeypatch, aside_mm, looks):
+    confidence = judged(monkeypatch, {4: 0.95}).confidence
+    frame = palm(0, 0, 400, radius=60)
+    detected = estimator_of(Middle())(frame).centre_xyz
+    moved = min(aside_mm, 125) if looks == 2 else 0
+
+    def aside() -> HandPoseEstimator:
+        return estimator_of(Aside(aside_mm), confidence=confidence)
+
+    estimator = aside()
+    pose = estimator(frame)
+    assert estimator.engine.looks == looks
+    np.testing.assert_allclose(pose.centre_xyz, detected + [0, moved, 0], atol=1)
+    assert estimator(frame, last=pose).found and estimator.engine.looks == looks + 1  # Following costs one look.
+    (again,) = aside().batch([frame])
+    np.testing.assert_array_equal(again.joints_xyz, pose.joints_xyz)
+    both = BothHands(Aside(aside_mm), camera=CAMERA, skeleton=MSRA21, cube=250.0, confidence=confidence)
+    hand = max(both(frame), key=lambda pose: pose.found)
+    assert both.engine.looks == looks
+    np.testing.assert_allclose(hand.centre_xyz, pose.centre_xyz, atol=1)
+
+    given = aside()
+    np.testing.assert_array_equal(given(frame, centre_xyz=detected).centre_xyz, detected)
+    assert given.engine.looks == 1
+
+
 def test_a_clear_frame_costs_one_look(monkeypatch):
     estimator = judged(monkeypatch, {4: 0.9, 6: 1.0})
     crops = []

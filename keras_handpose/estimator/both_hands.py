@@ -184,18 +184,15 @@ class BothHands:
         for hand in hands:
             warn_of_distance(hand.centre_xyz)
         frames = self._apart(in_mm, hands)
-        right, left = (
-            estimator._believed(
-                estimator._pose(
-                    estimator._look(frame, hand.centre_xyz, evidence=hand.score)
-                    if hand.found
-                    else _Sight(evidence=hand.score)
-                ),
-                last,
-            )
-            for estimator, frame, hand, last in zip((self.right, self.left), frames, hands, followed, strict=True)
-        )
+        right, left = (self._pose(*each) for each in zip((self.right, self.left), frames, hands, followed, strict=True))
         return right, left
+
+    def _pose(self, estimator: HandPoseEstimator, depth: np.ndarray, hand: Detection, last: Pose | None) -> Pose:
+        """Estimate the pose of one hand, given its last one where it is followed."""
+        if not hand.found:
+            return estimator._pose(_Sight(evidence=hand.score))
+        pose = estimator._pose(estimator._look(depth, hand.centre_xyz, evidence=hand.score))
+        return estimator._believed(pose if last else estimator._centred(depth, pose), last)
 
     def _apart(self, depth: np.ndarray, hands: list[Detection]) -> list[np.ndarray]:
         """Return the frame for each hand, without the other one where that is in its cube and not joined to it."""

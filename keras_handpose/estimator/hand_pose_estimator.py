@@ -43,6 +43,7 @@ SURE = 0.9
 NO_HAND = 0.1
 """Score of a pose below which what was detected is taken for something else than a hand."""
 
+_OFF_CENTRE = 0.22  # Of the cube's edge. Joints whose middle is farther from the centre want another look from there.
 _LOST = 0.25  # Score below which a hand that is followed may have become something else.
 _GROUP = 64  # Frames whose crops the network sees in one go.
 _SAME = 5.0  # mm between centres of one place, found in a graph and outside of it.
@@ -69,8 +70,9 @@ class HandPoseEstimator:
             that was found takes half as much, and what the network is sure of, a third.
         places: Most places of a frame to look at: the one that `detect_hand` finds, and where its pose does not score
             0.9, more `hand_candidates` until one does, or else the best. Where the first place showed nothing, another
-            one counts only with such a score. What scores below 0.1 is no hand. Without a `confidence`, the first
-            place is taken as it is.
+            one counts only with such a score. What scores below 0.1 is no hand. At every place the hand is looked at
+            once more where its joints turn out to lie aside, as a forearm draws the centre of mass away. Without a
+            `confidence`, the first place is taken as it is.
         confidence: What poses are scored with, for a model of your own; see
             `keras_handpose.evaluation.fit_confidence`. By default what the record or the file has, if ``cube`` is
             theirs. Without one, a pose's score is the evidence for a hand.
@@ -270,24 +272,38 @@ class HandPoseEstimator:
 
     def _settled(self, depth: np.ndarray, pose: Pose, centre_xyz: np.ndarray | None) -> Pose:
         """Return the pose in a frame in mm, after a look at more places where the first one may be no hand."""
-        if centre_xyz is None and self.confidence is not None and pose.score < SURE:
-            pose = self._believed(self._look_further(depth, pose))
+        if centre_xyz is None and self.confidence is not None:
+            first_xyz, pose = pose.centre_xyz, self._centred(depth, pose)
+            if pose.score < SURE:
+                pose = self._believed(self._look_further(depth, pose, first_xyz))
         if not pose.found:
             warn_of_unit(depth)
         elif centre_xyz is None:
             warn_of_distance(pose.centre_xyz)
         return pose
 
-    def _look_further(self, depth: np.ndarray, pose: Pose) -> Pose:
-        """Look at the frame's next places, and return the first pose that is sure, or else the best one.
+    def _centred(self, depth: np.ndarray, pose: Pose) -> Pose:
+        """Return a pose, or the one seen from the middle of its joints where that is far from the cube's centre."""
+        if self.confidence is None or not pose.found:
+            return pose
+        centre_xyz = pose.centre_xyz
+        reach = min(self.cube, centre_xyz[2]) / 2  # Wherever a network puts its joints.
+        middle_xyz = pose.joints_xyz.mean(axis=0).clip(centre_xyz - reach, centre_xyz + reach)
+        if np.linalg.norm(middle_xyz - centre_xyz) <= _OFF_CENTRE * self.cube:
+            return pose
+        again = self._pose(self._look(depth, middle_xyz, evidence=pose.evidence))
+        return again if again.found else pose
+
+    def _look_further(self, depth: np.ndarray, pose: Pose, first_xyz: np.ndarray) -> Pose:
+        """Look at the frame's places but the first, and return the first pose that is sure, or else the best one.
 
         Where nothing was found at first, only a pose that is sure counts.
         """
         best = pose
         candidates = hand_candidates(depth, self.camera, cube=self.cube, min_score=self.min_score)
-        others = (place for place in candidates if not _is_at(pose, place.centre_xyz))
+        others = (place for place in candidates if not np.linalg.norm(place.centre_xyz - first_xyz) < _SAME)
         for place in islice(others, self.places - 1):
-            other = self._pose(self._look(depth, place.centre_xyz, evidence=place.score))
+            other = self._centred(depth, self._pose(self._look(depth, place.centre_xyz, evidence=place.score)))
             if other.score >= SURE:
                 return other
             if pose.found and place.score >= self.min_score and other.score > best.score:
@@ -300,7 +316,7 @@ class HandPoseEstimator:
             return pose
         if not self._believed(pose, last).found:
             return self._settled(depth, self._pose(self._look(depth)), None)
-        other = self._look_further(depth, pose)
+        other = self._look_further(depth, pose, pose.centre_xyz)
         return other if other.score >= SURE else pose
 
     def _believed(self, pose: Pose, last: Pose | None = None) -> Pose:
@@ -383,10 +399,6 @@ class HandPoseEstimator:
             "hand": self.hand,
             "depth_scale": self.depth_scale,
         }
-
-
-def _is_at(pose: Pose, centre_xyz: np.ndarray) -> bool:
-    return pose.found and np.linalg.norm(centre_xyz - pose.centre_xyz) < _SAME
 
 
 class _Sight(NamedTuple):
