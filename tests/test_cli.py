@@ -337,6 +337,7 @@ def test_a_real_process_says_what_matters_in_a_line_each(tmp_path, tiny_weights)
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert result.returncode == 0
     assert [pose["found"] for pose in json.loads(result.stdout)["poses"]] == [True, False]
-    trained, warned = result.stderr.splitlines()
+    trained, scored, warned = result.stderr.splitlines()
+    assert scored.startswith("tiny: no calibrated score")
     assert trained == "tiny: trained on nothing: random weights"
     assert warned.startswith("Warning: Almost all depth in this frame is nearer than 20 mm")

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_handpose
 from keras_handpose.cameras import CAMERAS, Camera
 from keras_handpose.confidence import Confidence
 from keras_handpose.engines import Engine
@@ -185,6 +186,28 @@ def test_weights_bring_their_skeleton_and_cube(tiny_weights):
     assert HandPoseEstimator(tiny_weights, camera="sr305", cube=200).cube == 200
     with pytest.raises(ValueError, match="presets are"):
         HandPoseEstimator("no-such-preset", camera="sr305")
+
+
+def test_a_presets_model_brings_them_as_well():
+    model = keras_handpose.ResidualAttentionRegressor(weights="msra")
+    own, preset = HandPoseEstimator(model, camera=CAMERA), HandPoseEstimator("msra", camera=CAMERA)
+    assert (own.skeleton, own.cube, own.mirror, own.confidence) == (
+        preset.skeleton,
+        preset.cube,
+        preset.mirror,
+        preset.confidence,
+    )
+    model.set_weights([weight * 1.001 for weight in model.get_weights()])
+    changed = HandPoseEstimator(model, camera=CAMERA)
+    assert (changed.skeleton, changed.confidence) == (preset.skeleton, None)  # Nobody knows how good it is.
+
+
+def test_weights_without_a_calibrated_score_say_so(tiny_weights, caplog):
+    HandPoseEstimator(tiny_weights, camera=CAMERA)
+    assert any("no calibrated score" in message for message in caplog.messages)
+    caplog.clear()
+    HandPoseEstimator("msra", camera=CAMERA)
+    assert [message for message in caplog.messages if "score" in message] == []
 
 
 # === Engines ===

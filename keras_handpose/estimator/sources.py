@@ -113,15 +113,17 @@ def open_source(
     else:
         opened = _in_keras(source)
     if not isinstance(source, str | os.PathLike):
-        said = getattr(opened, "metadata", None)  # The export knows a preset's model.
-        if said is None:
-            return Source(engine=opened)
-        return Source(engine=opened, skeleton=said.skeleton, cube=said.cube, confidence=said.confidence)
+        return _of_model(source, opened)
     from keras_handpose.models.weights import resolve
 
     record = resolve(source)[1]
     if engine in _SUFFIX_OF:
         _say_what_it_was_trained_on(record.name, record.trained_on)
+    if record.confidence is None:
+        _logger.warning(
+            "%s: no calibrated score: a pose scores the evidence for a hand, and one place of a frame is looked at",
+            record.name,
+        )
     return Source(
         engine=opened,
         skeleton=SKELETONS[record.skeleton],
@@ -129,6 +131,25 @@ def open_source(
         cubes=record.training.get("cubes_mm"),
         hand=record.hand,
         confidence=record.confidence,
+    )
+
+
+def _of_model(model: keras.Model, opened: Engine) -> Source:
+    """Return what is known of a model: what its exported file says, or what the weights that it loaded came with."""
+    said = getattr(opened, "metadata", None)
+    if said is not None:
+        return Source(engine=opened, skeleton=said.skeleton, cube=said.cube, hand=said.hand, confidence=said.confidence)
+    from keras_handpose.models.origins import origin
+
+    preset, sha256 = origin(model)
+    if preset is None:
+        return Source(engine=opened)
+    return Source(
+        engine=opened,
+        skeleton=SKELETONS[preset.skeleton],
+        cube=preset.cube,
+        hand=preset.hand,
+        confidence=preset.confidence if preset.sha256 == sha256 else None,  # Of a model that was trained further.
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_handpose.checks import check_path
+from keras_handpose.confidence import Confidence
 from keras_handpose.models.origins import remember_origin
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256
 from keras_handpose.skeletons import SKELETONS
@@ -36,6 +37,7 @@ def save(
     training: Mapping[str, Any],
     errors: Mapping[str, Any],
     licence: str = "Apache-2.0",
+    confidence: Confidence | None = None,
 ) -> Preset:
     """Write a model's weights and their record, each in one step.
 
@@ -44,7 +46,7 @@ def save(
     Args:
         model: A functional model.
         path: ``X.weights.h5``; the record goes to ``X.json`` beside it, and ``X`` becomes its name.
-        architecture, skeleton, camera, cube, hand, trained_on, training, errors, licence: See `Preset`.
+        architecture, skeleton, camera, cube, hand, trained_on, training, errors, licence, confidence: See `Preset`.
 
     Returns:
         The record.
@@ -84,6 +86,7 @@ def save(
             training=training,
             errors=errors,
             licence=licence,
+            confidence=confidence,
         )
         _check_joints(model, preset)
         record = Path(folder) / beside.name

@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,9 +19,12 @@ import keras
 import numpy as np
 
 from keras_handpose import __version__
+from keras_handpose.confidence import Confidence
 from keras_handpose.datasets.batches import steps_per_epoch
 from keras_handpose.datasets.crops import LabelledCrops
+from keras_handpose.engines import Engine
 from keras_handpose.engines.keras import KerasEngine
+from keras_handpose.evaluation import fit_confidence
 from keras_handpose.files import whole_file
 from keras_handpose.layers import PCAPrior
 from keras_handpose.models import weights
@@ -61,7 +65,8 @@ def train(
     - ``log.csv``: learning rate, loss and mean error in mm on the crops of training and on those watched.
     - ``errors.json``: the last weights' figures on the frames that the network is judged by. For a store, also
       ``predictions.txt`` and ``truth.txt``, a frame a line, ``u v d`` for every joint.
-    - ``NAME.weights.h5`` and ``NAME.json``: the last weights and their record.
+    - ``NAME.weights.h5`` and ``NAME.json``: the last weights and their record. It has what poses are scored with: that
+      of the weights it started from, or one fitted to the watched crops if these give enough good and bad poses.
 
     Args:
         output: Folder of the run.
@@ -114,9 +119,10 @@ def train(
             check_same_plan(json.loads(replicas.share(json.dumps(plan).encode())), plan, "Process 0 has")
             model = _fit(run, network, workers=workers, tensorboard=tensorboard, verbose=verbose)
         if distribution.writes:
-            errors = data.judge(KerasEngine(model, batch_size=64), folder, workers=workers)
+            engine = KerasEngine(model, batch_size=64)
+            errors = data.judge(engine, folder, workers=workers)
             if network is None:
-                _publish(model, folder, data, recipe, errors)
+                _publish(model, folder, data, recipe, errors, _calibrated(engine, data, recipe, workers=workers))
             if errors is not None:
                 write_json(folder / "errors.json", errors)
     return model
@@ -374,8 +380,27 @@ class _Run(keras.callbacks.Callback):
                 shutil.copyfile(self.folder / "last.keras", path)
 
 
+def _calibrated(engine: Engine, data: TrainingData, recipe: Recipe, *, workers: int) -> Confidence | None:
+    """Return what poses are scored with: what the weights came with that were started from, or else what fits the crops
+    that were watched; None where neither is possible."""
+    if recipe.weights is not None:
+        record = weights.resolve(recipe.weights)[1]
+        if record.confidence is not None and record.cube == data.cube:
+            return replace(record.confidence, data=f"{record.confidence.data}; before {record.name} was fine-tuned")
+    crops = data.validation(workers=workers)
+    with suppress(ValueError):  # There are not enough good and bad poses.
+        if crops is not None:
+            return fit_confidence(crops, engine(crops.images), data=f"the {len(crops):,} crops that were watched")
+    return None
+
+
 def _publish(
-    model: keras.Model, folder: Path, data: TrainingData, recipe: Recipe, errors: dict[str, Any] | None
+    model: keras.Model,
+    folder: Path,
+    data: TrainingData,
+    recipe: Recipe,
+    errors: dict[str, Any] | None,
+    confidence: Confidence | None,
 ) -> None:
     """Write the weights and their record."""
     trained_on = data.describe()
@@ -398,4 +423,5 @@ def _publish(
             "recipe": recipe.as_dict(),
         },
         errors={} if errors is None else {errors["data"]: {k: v for k, v in errors.items() if k != "data"}},
+        confidence=confidence,
     )

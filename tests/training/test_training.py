@@ -20,10 +20,20 @@ from tiny import LOST, RECIPE, SUBJECTS, make_store, network
 import keras_handpose as khp
 from keras_handpose.datasets import Augmentation
 from keras_handpose.datasets.store import CropStore
-from keras_handpose.evaluation import GroundTruth, evaluate, joint_errors, read_predictions
+from keras_handpose.evaluation import (
+    GroundTruth,
+    area_under_roc,
+    evaluate,
+    joint_errors,
+    pose_errors,
+    read_predictions,
+    score_poses,
+)
 from keras_handpose.layers import PCAPrior
 from keras_handpose.skeletons import MSRA21
+from keras_handpose.synthetic import render_crops
 from keras_handpose.training import RENDERED, RenderedHands, StoredCrops, train, train_folds
+from keras_handpose.training.fitting import _calibrated
 
 TINY = {"filters": (4, 4), "poolings": (1, 1), "stem": (4, 3), "top_filters": (4,), "hidden": 8}
 quiet = partial(train, workers=1, verbose=0)
@@ -191,6 +201,33 @@ def test_errors_are_in_mm_where_cubes_differ(tmp_path, precision):
     # It goes on from there, loss scale and all.
     longer = quiet(tmp_path / "run", data, recipe, network=network)
     assert int(longer.optimizer.iterations) == 15
+
+
+class Guessing(StoredCrops):
+    """Crops of a store, watched beside as many more, rendered, as a score takes."""
+
+    def validation(self, *, workers):
+        return render_crops(96, seed=0)
+
+
+def test_the_score_is_fitted_to_watched_crops_or_kept(store, monkeypatch):
+    data, recipe = Guessing(store, leave_out=("P0",)), RECIPE
+    crops = data.validation(workers=1)
+    noise = np.random.default_rng(0).normal(0, 1, crops.joints_unit.shape) * np.linspace(0, 0.25, 96)[:, None, None]
+    engine = lambda images: crops.joints_unit + noise  # noqa: E731
+    fitted = _calibrated(engine, data, recipe, workers=1)
+    assert fitted.data == "the 96 crops that were watched"
+    scores = score_poses(fitted, crops, engine(crops.images))
+    assert area_under_roc(scores, pose_errors(crops, engine(crops.images)) <= 20) > 0.9
+    assert _calibrated(lambda images: crops.joints_unit, data, recipe, workers=1) is None  # No pose is bad.
+    assert _calibrated(engine, StoredCrops(store), recipe, workers=1) is None  # Nothing is watched.
+
+    started = replace(RECIPE, weights="msra", components=None)
+    known = khp.weights.resolve("msra")[1]
+    assert _calibrated(engine, data, started, workers=1).data == "the 96 crops that were watched"  # Of another cube.
+    monkeypatch.setattr(Guessing, "cube", known.cube)
+    kept = _calibrated(engine, Guessing(store, leave_out=("P0",)), started, workers=1)
+    assert kept.coefficients == known.confidence.coefficients and kept.data.endswith("; before msra was fine-tuned")
 
 
 @pytest.mark.slow
