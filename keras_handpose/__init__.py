@@ -16,11 +16,13 @@ _MODULES = {
     "synthetic": "synthetic",
     "layers": "layers",
     "models": "models",
+    "estimator": "estimator",
     "weights": "models.weights",
     "evaluation": "evaluation",
     "exporting": "exporting",
     "training": "training",
     "tuning": "tuning",
+    "plotting": "plotting",
     "live": "live",
 }
 _ORIGINS = {

@@ -1,11 +1,13 @@
 from keras_handpose import cameras as cameras
 from keras_handpose import capture as capture
 from keras_handpose import datasets as datasets
+from keras_handpose import estimator as estimator
 from keras_handpose import evaluation as evaluation
 from keras_handpose import exporting as exporting
 from keras_handpose import layers as layers
 from keras_handpose import live as live
 from keras_handpose import models as models
+from keras_handpose import plotting as plotting
 from keras_handpose import preprocessing as preprocessing
 from keras_handpose import skeletons as skeletons
 from keras_handpose import synthetic as synthetic

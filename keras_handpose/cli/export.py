@@ -34,7 +34,7 @@ def export(
         typer.Option(
             help="With --pipeline: a camera's name, or fx,fy,cx,cy,width,height in px. A TFLite file takes frames of "
             "its size, an ONNX file any.",
-            show_default="that of the training frames",
+            show_default="ONNX: that of the record; TFLite: none",
         ),
     ] = None,
     store: Annotated[
@@ -52,6 +52,10 @@ def export(
 
     if camera is not None and not pipeline:
         raise ValueError(f"`--camera` is for a whole pipeline. Received: --camera {camera}. Add --pipeline.")
+    if pipeline and camera is None and file.suffix == ".tflite":
+        raise ValueError(
+            f"`--camera` is needed: a TFLite pipeline takes frames of one camera's size. Received: {file}."
+        )
     viewed_by = camera_of(camera or resolve(weights)[1].camera) if pipeline else None
     source = weights
     with messages.status("Loading the network") as status, silent_runtimes():

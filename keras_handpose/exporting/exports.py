@@ -82,7 +82,7 @@ def export(
 
     Args:
         source: A `keras.Model` from crops to ``joints_unit``, a preset's name or the path of weights with their record
-            beside them, for the network; a `HandPoseEstimator` that runs a Keras model for the whole pipeline.
+            beside them, for the network; a `HandPoseEstimator` on one of these for the whole pipeline.
         path: The file, ``.onnx`` or ``.tflite``; its suffix is the format.
         quantize: None for float32, ``"float16"`` to halve the file, ``"dynamic"`` for weights of 8 bits, ``"int8"``
             for an arithmetic of 8 bits. Pre- and post-processing, the pose's code and the prior stay float32.

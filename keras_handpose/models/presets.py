@@ -60,7 +60,8 @@ class Preset:
         architecture: Keyword arguments of `ResidualAttentionRegressor` that rebuild the network. Here and in the other
             mappings, lists become tuples, so that a record equals what is read back from its file.
         skeleton: Name of its joint layout in `SKELETONS`, which has as many joints as the architecture.
-        camera: Name of the camera that the training frames are from.
+        camera: Name of the camera that the training frames are from; where they are rendered for many, of the one of
+            the dataset whose joints they have.
         cube: Edge of the crop in mm.
         hand: ``"right"`` or ``"left"``, the hand that the network knows.
         trained_on: The training data in a few words, shown whenever the weights load.

@@ -345,6 +345,12 @@ def _reason(error: OSError) -> str:
 
 
 def _beside_record(name: str) -> tuple[Path, Preset]:
+    if name.endswith(".keras"):
+        raise ValueError(
+            "A .keras file is a whole model: open it with `keras.models.load_model`, after `import "
+            "keras_handpose.layers, keras_handpose.models.metrics`, and pass the model; an estimator needs `skeleton` "
+            f"and `cube` with it. Received: {name!r}."
+        )
     if not name.endswith(WEIGHTS_SUFFIX):
         raise ValueError(
             f"`weights` must be the name of a preset or the path of a file. {_choices()} Received: weights={name!r}."

@@ -68,7 +68,6 @@ def test_the_comparison_is_a_table(asked, tmp_path, exported):
     ("file", "options", "camera"),
     [
         ("hand.onnx", [], CAMERAS["msra15"]),
-        ("hand.tflite", [], CAMERAS["msra15"]),
         ("hand.tflite", ["--camera", "sr305"], CAMERAS["sr305"]),
         ("hand.tflite", ["--camera", "120,121,80,59,160,120"], CAMERA),
     ],
@@ -89,6 +88,7 @@ def test_a_pipeline_has_a_camera(asked, monkeypatch, tmp_path, file, options, ca
         ("hand.tflite", ["--pipeline", "--camera", "1,2,3"], "must be one of msra15, "),
         ("hand.tflite", ["--pipeline", "--camera", "1,1,1,1,inf,9"], "must be one of msra15, "),
         ("hand.tflite", ["--camera", "sr305"], "Add --pipeline."),
+        ("hand.tflite", ["--pipeline"], "`--camera` is needed"),
         ("hand.pb", [], "must end in .onnx or .tflite"),
         ("hand.onnx", ["--weights", "nope"], "Received: 'nope'"),
     ],

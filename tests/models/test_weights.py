@@ -193,7 +193,12 @@ def test_unknown_presets(places, ask, name):
         ask(name)
 
 
-@pytest.mark.parametrize("name", ["huge", "", "hand.keras", ".weights.h5", "runs/mine"])
+def test_a_whole_model_is_opened_by_keras():
+    with pytest.raises(ValueError, match=r"open it with `keras.models.load_model`.* Received: 'runs/best.keras'"):
+        weights.resolve("runs/best.keras")
+
+
+@pytest.mark.parametrize("name", ["huge", "", "hand.h5", ".weights.h5", "runs/mine"])
 def test_neither_preset_nor_path(places, name):
     with pytest.raises(ValueError, match="Received"):
         weights.resolve(name)
