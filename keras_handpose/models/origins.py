@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from keras_handpose.models.presets import Preset
 
-__all__ = ["origin", "remember_origin", "weights_sha256"]
+__all__ = ["origin", "origin_of", "remember_origin", "weights_sha256"]
 
 _origins: WeakKeyDictionary[keras.Model, tuple[Preset, str]] = WeakKeyDictionary()
 
@@ -28,6 +28,11 @@ def origin(model: keras.Model) -> tuple[Preset | None, str]:
     preset, loaded = _origins.get(model, (None, None))
     sha256 = weights_sha256(model)
     return preset, preset.sha256 if preset is not None and sha256 == loaded else sha256
+
+
+def origin_of(model: keras.Model) -> Preset | None:
+    """Return the record that came with a model's weights, also where it was trained further since; None without one."""
+    return _origins.get(model, (None, None))[0]
 
 
 def remember_origin(model: keras.Model, preset: Preset) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,12 @@ class Preset:
             ValueError: The text is not JSON, a key is missing, unknown or doubled, or a value is wrong.
         """
         return cls(**read_object(text, [f.name for f in fields(cls)], optional=["confidence"]))
+
+    def kept_confidence(self) -> Confidence | None:
+        """Return what poses of weights are scored with that were trained further from these; None without anything."""
+        if self.confidence is None:
+            return None
+        return replace(self.confidence, data=f"{self.confidence.data}; before {self.name} was trained further")
 
     def to_json(self) -> str:
         """Write the record as JSON text; the inverse of `from_json`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_handpose.checks import check_path
 from keras_handpose.confidence import Confidence
-from keras_handpose.models.origins import remember_origin
+from keras_handpose.models.origins import origin_of, remember_origin
 from keras_handpose.models.presets import WEIGHTS_SUFFIX, Preset, file_sha256
 from keras_handpose.skeletons import SKELETONS
 
@@ -28,15 +28,15 @@ def save(
     model: keras.Model,
     path: str | os.PathLike,
     *,
-    architecture: Mapping[str, Any],
-    skeleton: str,
-    camera: str,
-    cube: float,
-    hand: str,
     trained_on: str,
-    training: Mapping[str, Any],
-    errors: Mapping[str, Any],
-    licence: str = "Apache-2.0",
+    architecture: Mapping[str, Any] | None = None,
+    skeleton: str | None = None,
+    camera: str | None = None,
+    cube: float | None = None,
+    hand: str | None = None,
+    training: Mapping[str, Any] | None = None,
+    errors: Mapping[str, Any] | None = None,
+    licence: str | None = None,
     confidence: Confidence | None = None,
 ) -> Preset:
     """Write a model's weights and their record, each in one step.
@@ -46,7 +46,12 @@ def save(
     Args:
         model: A functional model.
         path: ``X.weights.h5``; the record goes to ``X.json`` beside it, and ``X`` becomes its name.
-        architecture, skeleton, camera, cube, hand, trained_on, training, errors, licence, confidence: See `Preset`.
+        trained_on: What the weights learned from, in a few words.
+        architecture, skeleton, camera, cube, hand: See `Preset`; by default what the weights came with that the model
+            was made of and trained further from. All are needed for another model.
+        training, errors: See `Preset`; empty by default.
+        licence: SPDX identifier, by default that of the weights that the model was made of, or Apache-2.0.
+        confidence: See `Preset`; without a ``cube``, by default what the weights came with.
 
     Returns:
         The record.
@@ -54,10 +59,14 @@ def save(
     Raises:
         TypeError: The path is none.
         ValueError: The path does not end in ``.weights.h5``, the model is not functional, does not predict the
-            skeleton's joints, or the record would not be valid. What was there before stays.
+            skeleton's joints, something is missing, or the record would not be valid. What was there before stays.
 
     See Also:
         `load` and `weights.resolve`, the way back.
+
+    Example:
+        ``model = ResidualAttentionRegressor(weights="msra")``, then ``model.fit(...)`` and
+        ``save(model, "mine.weights.h5", trained_on="300 frames of my own camera")``.
     """
     import keras
 
@@ -66,6 +75,17 @@ def save(
     if not getattr(model, "inputs", None):
         raise ValueError(
             f"`model` must be functional, with inputs and outputs. Received: {type(model).__name__} {model.name!r}."
+        )
+    before = origin_of(model)
+    if before is not None and confidence is None and cube is None:
+        confidence = before.kept_confidence()
+    described = {"architecture": architecture, "skeleton": skeleton, "camera": camera, "cube": cube, "hand": hand}
+    described = {key: getattr(before, key, None) if value is None else value for key, value in described.items()}
+    missing = [f"`{key}`" for key, value in described.items() if value is None]
+    if missing:
+        raise ValueError(
+            f"A model that was not made of weights with a record needs {', '.join(missing)}. "
+            f"Received: {model.name!r}. `weights.Preset` says what they are."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -77,15 +97,11 @@ def save(
             file=path.name,
             size=written.stat().st_size,
             sha256=file_sha256(written),
-            architecture=architecture,
-            skeleton=skeleton,
-            camera=camera,
-            cube=cube,
-            hand=hand,
+            **described,
             trained_on=trained_on,
-            training=training,
-            errors=errors,
-            licence=licence,
+            training=training or {},
+            errors=errors or {},
+            licence=licence or getattr(before, "licence", "Apache-2.0"),
             confidence=confidence,
         )
         _check_joints(model, preset)

@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -386,7 +385,7 @@ def _calibrated(engine: Engine, data: TrainingData, recipe: Recipe, *, workers: 
     if recipe.weights is not None:
         record = weights.resolve(recipe.weights)[1]
         if record.confidence is not None and record.cube == data.cube:
-            return replace(record.confidence, data=f"{record.confidence.data}; before {record.name} was fine-tuned")
+            return record.kept_confidence()
     crops = data.validation(workers=workers)
     with suppress(ValueError):  # There are not enough good and bad poses.
         if crops is not None:

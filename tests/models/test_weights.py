@@ -313,6 +313,33 @@ def test_save_and_load(tmp_path, caplog):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_what_a_preset_was_trained_further_to_is_saved_with_what_it_came_with(tmp_path):
+    model = keras_handpose.ResidualAttentionRegressor(weights="msra")
+    model.set_weights([1.001 * weight for weight in model.get_weights()])
+    preset = weights.save(model, tmp_path / "mine.weights.h5", trained_on="msra, then 300 frames of mine")
+    msra = weights.resolve("msra")[1]
+    for key in ("architecture", "skeleton", "camera", "cube", "hand", "licence"):
+        assert getattr(preset, key) == getattr(msra, key)
+    assert (preset.name, preset.trained_on, dict(preset.training), dict(preset.errors)) == (
+        "mine",
+        "msra, then 300 frames of mine",
+        {},
+        {},
+    )
+    assert preset.confidence.coefficients == msra.confidence.coefficients
+    assert preset.confidence.data.endswith("; before msra was trained further")
+    loaded = keras_handpose.ResidualAttentionRegressor(weights=tmp_path / "mine.weights.h5")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    other = weights.save(model, tmp_path / "other.weights.h5", trained_on="mine", cube=300.0)
+    assert (other.cube, other.confidence) == (300.0, None)  # It was calibrated for another cube.
+
+
+def test_a_model_that_came_with_nothing_must_be_described(tmp_path):
+    with pytest.raises(ValueError, match="needs `architecture`, `camera`, `hand`. Received: 'functional"):
+        weights.save(tiny_model(), tmp_path / "a.weights.h5", trained_on="mine", skeleton="msra21", cube=250.0)
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_factory_takes_a_path(tmp_path):
     path = tmp_path / "mine.weights.h5"
     architecture = {

@@ -227,7 +227,9 @@ def test_the_score_is_fitted_to_watched_crops_or_kept(store, monkeypatch):
     assert _calibrated(engine, data, started, workers=1).data == "the 96 crops that were watched"  # Of another cube.
     monkeypatch.setattr(Guessing, "cube", known.cube)
     kept = _calibrated(engine, Guessing(store, leave_out=("P0",)), started, workers=1)
-    assert kept.coefficients == known.confidence.coefficients and kept.data.endswith("; before msra was fine-tuned")
+    assert kept.coefficients == known.confidence.coefficients and kept.data.endswith(
+        "; before msra was trained further"
+    )
 
 
 @pytest.mark.slow
