@@ -81,7 +81,7 @@ def frames_of(rig: Rig, takes: int, skeleton: khp.Skeleton) -> Iterator[tuple[np
     """Render frames in mm with a hand and its joints in mm, and as many without both."""
     for ingredients in (Ingredients(), AROUND):
         for take in range(takes):
-            rng = np.random.default_rng([SEED, take])
+            rng = np.random.default_rng([SEED, [*RIGS.values()].index(rig), take])
             scenes = sample_scenes(TAKE, rng, rig.camera, distance=rig.distance, ingredients=ingredients)
             joints_xyz = scenes.joints_xyz(skeleton)
             if ingredients is AROUND:

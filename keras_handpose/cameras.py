@@ -25,7 +25,8 @@ class Camera:
         fx, fy: Focal lengths in px.
         cx, cy: Principal point in px.
         name: What to call it in messages and files.
-        nominal: True when the intrinsics come from a data sheet instead of a calibration.
+        nominal: True when the intrinsics come from a data sheet, or are typical of a model, instead of being those of a
+            device.
 
     Raises:
         ValueError: A size or focal length is not a positive number, or a value is not finite or no number.
@@ -224,9 +225,11 @@ CAMERAS: dict[str, Camera] = {
         # Devices as published with recordings made by them; another unit differs by a few px.
         Camera(name="kinect_v2", width=512, height=424, fx=365.0, fy=365.0, cx=256.0, cy=212.0),
         Camera(name="sr305", width=640, height=480, fx=476.007, fy=476.007, cx=313.683, cy=242.755),
-        # Fields of view from the makers' data sheets (D435: 87 x 58 degrees; Azure Kinect NFOV unbinned: 75 x 65).
-        Camera.from_fov(848, 480, horizontal=87.0, vertical=58.0, name="realsense_d435"),
-        Camera.from_fov(640, 576, horizontal=75.0, vertical=65.0, name="azure_kinect"),
+        # Typical of the factory calibrations that owners published, rounded: of the D435's depth at 848 x 480 (fx from
+        # 418 to 424, fy the same) and of the Azure Kinect's NFOV unbinned mode (fx and fy 504, cx from 310 to 332, cy
+        # from 326 to 335). The fields of view in the makers' data sheets give others: they are not a pinhole's.
+        Camera(width=848, height=480, fx=423.0, fy=423.0, cx=424.0, cy=240.0, name="realsense_d435", nominal=True),
+        Camera(width=640, height=576, fx=504.0, fy=504.0, cx=320.0, cy=330.0, name="azure_kinect", nominal=True),
     )
 }
 """Cameras by name. Read the intrinsics from your own device where it gives them, above all where `Camera.nominal`."""

@@ -5,8 +5,9 @@ The score is a logistic regression on a few quantities that any pose and its cro
     score = 1 / (1 + exp(-(intercept + sum of coefficient * clip((feature - mean) / std, -6, 6))))
 
 Joints lie inside of the hand, so a joint beside the hand's picture, before its surface or far behind it is suspect,
-and so are surface that no bone explains, bones of unusual lengths, and views that are hard. Steps are ramps, so that a
-small change of the joints changes the score by little.
+and so are surface that no bone explains, bones of unusual lengths, and views that are hard. Things that are no hand
+have no fingers: they are thick where the joints are said to be, hang in the air without an arm, or are all hills.
+Steps are ramps, so that a small change of the joints changes the score by little.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ FEATURES: dict[str, str] = {
     "downwards": "how much the way from the palm's joints to the roots of the fingers leads down in the picture",
     "aside": "distance of the joints' middle from the cube's centre in halves of the cube's edge",
     "edge": "greatest step between neighbouring rows or columns in how much of them shows something: a straight edge",
+    "thick": "mean distance in mm, at most 25, of the fingers' joints from where the surface ends or falls by 20 mm",
+    "around": "share of the circle of 0.44 cubes around the centre that shows something less than 0.16 cubes behind it",
+    "tips_apart": "root mean square distance in mm of the fingertips from their middle",
+    "relief": "mean distance in mm, at most 20, of what the crop shows from its mean within 16 mm",
 }
 """What is measured, by name. A range, as in "14 to 22 mm", is a ramp from all to nothing."""
 
@@ -44,6 +49,9 @@ _FINE = 64  # Pixels along each side of the crop that are looked at, and
 _SAMPLES = 16  # samples that are explained by bones.
 _AROUND = np.ones((3, 3), np.uint8)  # The surface at a joint is the nearest around it, within some 6 mm.
 _NEITHER = 10.0  # mm behind the surface where there is none: `off` has these joints.
+_THICKEST, _EDGE = 25.0, 20.0  # mm to a finger's side at most, and from a finger to what is behind it at least.
+_CIRCLE, _BEHIND = 0.44, 0.16  # Cubes: where a hand has its arm and nothing else, as `detect_hand` asks.
+_NEAR, _HIGHEST = 16.0, 20.0  # mm around a point that its height is taken from, and the height that counts at most.
 _FARTHEST = 6.0  # Standard deviations: nothing speaks for or against a pose by more.
 
 
@@ -234,6 +242,12 @@ def measure_pose(
     sums = np.concatenate([cv2.reduce(empty, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (0, 1)])
     steps = abs(sums[1:] - sums[:-1])
     steps[size - 1] = 0  # From the last column to the first row.
+    seen = 1 - empty
+    sides = empty | (cv2.dilate(image, _AROUND) - image > _EDGE / half)
+    to_side = cv2.distanceTransform(1 - sides, cv2.DIST_L2, 3).ravel()[at[layout.fingers]]  # Endless without a side.
+    tips = joints[layout.tips]
+    tips_apart = np.sqrt(np.square(tips - tips.mean(axis=0)).sum(axis=1).mean())
+
     ways = layout.ways @ joints
     (middle, up), (starts, bones) = ways[:2].tolist(), ways[2:].reshape(2, -1, 3)
     lengths = np.sqrt((bones * bones).sum(axis=1))
@@ -253,6 +267,10 @@ def measure_pose(
             up[1] / max(math.hypot(*up), 1e-6),
             math.hypot(*middle) / half,
             steps.max() / size,
+            np.minimum(to_side, _THICKEST * size / cube).mean() * (cube / size),
+            (image.ravel()[_circle(size)] < 2 * _BEHIND).mean(),
+            tips_apart,
+            _relief(image, seen, half),
         ]
     )
 
@@ -271,14 +289,16 @@ def bone_lengths(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 class _Layout(NamedTuple):
-    """What a skeleton's joints are multiplied with, and which bones are the fingers' last.
+    """What a skeleton's joints are multiplied with, and which bones and joints are the fingers'.
 
     The rows of ``ways`` give the middle of the joints, the way from the palm's joints to the fingers' roots, the starts
-    of the bones, and the bones.
+    of the bones, and the bones. ``last`` are the fingers' last bones, ``fingers`` the joints that are not the palm's.
     """
 
     ways: np.ndarray
     last: np.ndarray
+    fingers: np.ndarray
+    tips: np.ndarray
 
 
 def _layout_of(skeleton: Skeleton) -> _Layout:
@@ -300,7 +320,12 @@ def _layout(
     starts, ends = np.array(bones, np.intp).T
     roots = [finger[0] for finger in fingers]
     up = one[roots].mean(axis=0) - one[list(palm)].mean(axis=0)
-    return _Layout(np.vstack([one.mean(axis=0), up, one[starts], one[ends] - one[starts]]), np.array(last, np.intp))
+    return _Layout(
+        ways=np.vstack([one.mean(axis=0), up, one[starts], one[ends] - one[starts]]),
+        last=np.array(last, np.intp),
+        fingers=np.setdiff1d(np.arange(joints), palm),
+        tips=np.array([finger[-1] for finger in fingers], np.intp),
+    )
 
 
 def _distances_to_bones(
@@ -338,6 +363,23 @@ def _samples(size: int) -> tuple[np.ndarray, np.ndarray]:
     at = ((np.arange(_SAMPLES) + 0.5) * (size / _SAMPLES)).astype(np.intp)
     rows, columns = (pixels.ravel() for pixels in np.meshgrid(at, at, indexing="ij"))
     return rows * size + columns, ((np.stack([columns, rows]) + 0.5) / size - 0.5).astype(np.float32)
+
+
+@lru_cache
+def _circle(size: int) -> np.ndarray:
+    """Return the flat pixels of a circle around the middle of an image, shape ``(32,)``."""
+    angles = np.arange(32) * (np.pi / 16)
+    columns, rows = ((0.5 + _CIRCLE * np.array([np.cos(angles), np.sin(angles)])) * size).astype(np.intp)
+    return rows * size + columns
+
+
+def _relief(image: np.ndarray, seen: np.ndarray, half: float) -> float:
+    """Return how far in mm what an image shows is from its mean around, on average."""
+    width = 2 * round(image.shape[0] * _NEAR / (2 * half)) + 1
+    shown = image * seen
+    counts = cv2.blur(seen.astype(np.float32), (width, width))
+    heights = abs(shown - cv2.blur(shown, (width, width)) / np.maximum(counts, 1e-3)) * half
+    return float((np.minimum(heights, _HIGHEST) * seen).sum() / max(seen.sum(), 1))
 
 
 def _is_number(value: Any) -> bool:

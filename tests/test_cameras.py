@@ -53,9 +53,26 @@ def test_windows_and_mirrors_see_the_same_points():
     assert camera.mirrored().mirrored() == camera
 
 
-def test_only_makers_figures_are_nominal():
+def test_typical_figures_are_nominal():
     assert {camera.name for camera in CAMERAS.values() if camera.nominal} == {"realsense_d435", "azure_kinect"}
     assert all(name == camera.name for name, camera in CAMERAS.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "calibrated"),  # fx, fy, cx, cy that owners of such cameras published, for whole pixels as ours.
+    [
+        ("azure_kinect", (503.93, 503.98, 332.06, 325.88)),
+        ("azure_kinect", (503.85, 503.74, 321.01, 328.48)),
+        ("azure_kinect", (504.53, 504.63, 310.07, 335.05)),
+        ("realsense_d435", (424.23, 424.23, 423.43, 236.05)),
+        ("realsense_d435", (422.81, 422.81, 425.12, 235.45)),
+        ("realsense_d435", (422.41, 422.41, 422.87, 246.96)),
+    ],
+)
+def test_nominal_cameras_are_near_calibrated_ones(name, calibrated):
+    camera = CAMERAS[name]
+    np.testing.assert_allclose((camera.fx, camera.fy), calibrated[:2], rtol=0.005)
+    np.testing.assert_allclose((camera.cx, camera.cy), calibrated[2:], atol=13)
 
 
 _GOOD = {"width": 320, "height": 240, "fx": 200.0, "fy": 200.0, "cx": 160.0, "cy": 120.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from keras_handpose.cli import app
 from keras_handpose.evaluation import read_predictions
 
 
-def run(*arguments: object, status: int = 0) -> str:
-    result = CliRunner().invoke(app, ["live", *map(str, arguments)])
+def run(*arguments: object, status: int = 0, command: str = "live") -> str:
+    result = CliRunner().invoke(app, [command, *map(str, arguments)])
     assert result.exit_code == status, result.output
     return result.stdout if status == 0 else result.stderr
 
@@ -60,6 +61,51 @@ def test_predict_reads_a_recordings_frames(recording, tmp_path):
 
     alone = CliRunner().invoke(app, ["predict", str(sorted(folder.glob("*.png"))[0]), "--json"])
     assert json.loads(alone.stdout)["poses"] == poses[:1]
+
+
+def test_a_recording_says_which_hand_it_shows(tmp_path):
+    shared = ("--viewer", "none", "--no-realtime", "--frames", 2)
+    run("--source", "rendered", "--hand", "left", *shared, "--record", tmp_path / "left")
+    assert json.loads((tmp_path / "left" / "recording.json").read_text())["hands"] == ["left"]
+    for options, hand in (((), "left"), (("--hand", "right"), "right")):
+        said = json.loads(run(tmp_path / "left", "--json", *options, command="predict"))
+        assert {pose["hand"] for pose in said["poses"]} == {hand}
+    run("--source", f"folder:{tmp_path / 'left'}", *shared, "--record", tmp_path / "again")
+    assert [path.name for path in (tmp_path / "again").glob("predictions_*")] == ["predictions_left.txt"]
+
+
+def test_a_recording_of_both_hands_is_followed_as_such_and_predict_asks_for_one(recording, tmp_path):
+    shared = ("--viewer", "none", "--no-realtime", "--frames", 2)
+    both, again = tmp_path / "both", tmp_path / "again"
+    run("--source", f"folder:{recording[0]}", "--hand", "both", *shared, "--record", both)
+    run("--source", f"folder:{both}", "--facing", *shared, "--record", again)
+    for folder in (both, again):
+        assert json.loads((folder / "recording.json").read_text())["hands"] == ["right", "left"]
+        assert len(list(folder.glob("predictions_*.txt"))) == 2
+    said = " ".join(run(both, "--json", status=2, command="predict").split())
+    assert "`--hand` is needed" in said and "a recording of both hands" in said and f"folder:{both}" in said
+    said = json.loads(run(both, "--hand", "left", "--json", command="predict"))
+    assert {pose["hand"] for pose in said["poses"]} == {"left"}
+
+
+def test_a_recording_that_does_not_say_its_hand_is_of_a_right_one(recording, tmp_path):
+    folder = shutil.copytree(recording[0], tmp_path / "old")
+    record = json.loads((folder / "recording.json").read_text())
+    del record["hands"]
+    (folder / "recording.json").write_text(json.dumps(record))
+    said = json.loads(run(folder, "--json", command="predict"))
+    assert {pose["hand"] for pose in said["poses"]} == {"right"}
+
+
+def test_predict_and_live_have_the_same_engines():
+    from typer.main import get_command
+
+    engines = [
+        next(option for option in get_command(app).commands[name].params if option.name == "engine")
+        for name in ("predict", "live")
+    ]
+    said = {(engine.default, engine.help, engine.show_default) for engine in engines}
+    assert len(said) == 1 and said.pop()[0] is None
 
 
 def test_the_labels_beside_frames_say_what_they_are(tmp_path):
@@ -105,6 +151,7 @@ def test_both_hands_a_video_and_a_file_for_the_viewer(recording, tmp_path):
         (("--source", "rendered", "--video", "hand.avi"), "ends in .gif or .mp4"),
         (("--source", "folder:nowhere", "--camera", "sr305"), "nowhere"),
         (("--source", "rendered", "--depth-scale", -1), "`depth_scale` must be a positive number"),
+        (("--source", "rendered", "--engine", "auto"), "'auto' is not one of 'keras'"),
         (("--source", "rendered", "--camera", "1,2,3"), "fx,fy,cx,cy,width,height in px. Received: '1,2,3': 3 numbers"),
     ],
 )
@@ -146,7 +193,7 @@ def test_a_run_that_is_ended_has_whole_files(end, tmp_path):
 
 def test_a_run_without_poses_ends_and_leaves_nothing(tmp_path):
     said = run(
-        "--source", "rendered", "--viewer", "none", "--seconds", 0.5, "--latency-budget", 0.01, "--json",
+        "--source", "rendered", "--viewer", "none", "--seconds", 0.5, "--latency-budget-ms", 0.01, "--json",
         "--record", tmp_path / "mine",
     )  # fmt: skip
     assert json.loads(said)["frames"] == 0

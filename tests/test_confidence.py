@@ -117,6 +117,55 @@ def test_a_hand_that_is_cut_is_trusted_less(fitted):
     assert score_poses(confidence, replace(crops, images=cut), crops.joints_unit).mean() < whole.mean() - 0.2
 
 
+def planks(count: int, seed: int) -> LabelledCrops:
+    """Things that are no hand: bare planks of a hand's size, leaning and turned. Their joints are nobody's."""
+    rng = np.random.default_rng(seed)
+    images = np.ones((count, 128, 128, 1), np.float32)
+    columns, rows = np.meshgrid(*[np.arange(128) - 63.5] * 2)
+    for image in images[..., 0]:
+        angle, length, width, lean = rng.uniform([0, 35, 12, -0.004], [np.pi, 60, 30, 0.004])
+        along = columns * np.cos(angle) + rows * np.sin(angle)
+        across = rows * np.cos(angle) - columns * np.sin(angle)
+        image[(abs(along) < length) & (abs(across) < width)] = 0
+        image[image == 0] = (lean * along)[image == 0]
+    return LabelledCrops(
+        images=images,
+        joints_unit=np.full((count, 21, 3), np.nan, np.float32),
+        centres_xyz=np.tile([0.0, 0.0, 400.0], (count, 1)),
+        cubes=np.full(count, 250.0),
+        skeleton=MSRA21,
+    )
+
+
+def test_things_that_are_no_hand_are_trusted_less_where_it_knows_some(fitted):
+    confidence, crops = fitted
+    fit = render_crops(480, seed=91)
+    others, more = planks(60, 1), planks(40, 2)
+    # A network gives poses that are possible for whatever it sees.
+    in_others, in_more = fit.joints_unit[:60], crops.joints_unit[:40]
+    knowing = fit_confidence(fit, guesses(fit, 0), data="and planks", without_hand=(others, in_others))
+    assert (knowing.means, knowing.bones_mm) == (confidence.means, confidence.bones_mm)  # Those of hands.
+    before, after = (score_poses(each, more, in_more).mean() for each in (confidence, knowing))
+    assert after < before / 2 and after < 0.2, (before, after)
+    joints_unit = guesses(crops, 1)
+    good = pose_errors(crops, joints_unit) <= 20
+    scores = score_poses(knowing, crops, joints_unit)
+    assert scores[good].mean() > score_poses(confidence, crops, joints_unit)[good].mean() - 0.1
+    assert area_under_roc(scores, good) > 0.8
+
+
+def test_crops_without_a_hand_must_fit_those_with_one():
+    crops = render_crops(96, seed=0)
+    joints_unit = guesses(crops, 0)
+    others = planks(3, 0)
+    for without_hand, message in (
+        ((others, joints_unit[:2]), r"must be crops of msra21 and joints for each.* 3 crops of msra21 .*\(2, 21, 3\)"),
+        ((replace(others, skeleton=NYU14), joints_unit[:3]), "must be crops of msra21 .* 3 crops of nyu14"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit_confidence(crops, joints_unit, data="few", without_hand=without_hand)
+
+
 @pytest.mark.parametrize("value", [1.0, 0.0, -0.999])
 @pytest.mark.parametrize("joints", [0.0, 50.0, -50.0])
 @pytest.mark.parametrize("size", [16, 100, 128, 200])
@@ -141,7 +190,7 @@ def test_what_is_measured_is_what_is_said():
     joints_unit[:, 1] = np.linspace(-0.3, 0.3, 21)
     shared = {"centre_xyz": (0, 0, 1e6), "cube": 250.0, "skeleton": MSRA21, "bones_mm": np.full(20, 10.0)}
 
-    def measured(joints: np.ndarray) -> dict[str, float]:
+    def measured(joints: np.ndarray, image: np.ndarray = image) -> dict[str, float]:
         return dict(zip(FEATURES, measure_pose(image, joints, **shared).tolist(), strict=True))
 
     on = measured(joints_unit)
@@ -154,6 +203,18 @@ def test_what_is_measured_is_what_is_said():
     assert measured(joints_unit + (0, 0, 40 / 125))["hidden"] == 1
     away = measured(joints_unit - (0.3, 0, 0))["off"]  # 12.5 mm to the left of the wall.
     assert away == pytest.approx(12.5, abs=3)
+
+    tips = [finger[-1] for finger in MSRA21.fingers.values()]
+    assert on["tips_apart"] == pytest.approx(125 * joints_unit[tips, 1].std())
+    assert (on["around"], on["relief"]) == (pytest.approx(0.5, abs=0.05), pytest.approx(0, abs=0.01))
+    assert on["thick"] == pytest.approx(25, abs=4)
+    assert measured(joints_unit - (0.1, 0, 0))["thick"] < on["thick"] - 8
+    # What is before the wall has its sides there: the joints are in the middle of 33 mm.
+    image = image.copy()
+    image[:, 84:101] = -30 / 125
+    assert measured(joints_unit + (0.245, 0, 0), image)["thick"] == pytest.approx(13, abs=4)
+    image[:, 64:] = np.where(np.arange(64) % 16 < 8, 0, 8 / 125)
+    assert measured(joints_unit, image)["relief"] == pytest.approx(4, abs=1)
 
 
 # === What is refused ===

@@ -113,9 +113,11 @@ export class HandPose {
     const start = performance.now();
     const outputs = await this.#session.run(feeds);
     const milliseconds = performance.now() - start;
+    const evidence = rounded(outputs.score.data[0]);
     return {
       found: Boolean(outputs.found.data[0]),
-      score: rounded(outputs.score.data[0]),
+      score: evidence, // No calibrated probability is in the file.
+      evidence,
       hand,
       skeleton: this.metadata.skeleton.name,
       camera: { ...camera, width, height },

@@ -62,7 +62,7 @@ async function estimate() {
   };
   const pose = await page.handPose.estimate(page.frame, settings);
   show(pose);
-  const took = `${pose.milliseconds.toFixed(1)} ms, score ${pose.score.toFixed(2)}`;
+  const took = `${pose.milliseconds.toFixed(1)} ms, evidence ${pose.evidence.toFixed(2)}`;
   say(pose.found ? `${page.name}: a hand in ${took}.` : `${page.name}: no hand found (${took}).`);
 }
 
@@ -150,6 +150,7 @@ function chooseCamera(name) {
 /** Fills in what is known of a sample frame, and takes it. */
 async function takeSample({ file, camera, depth_scale, hand }) {
   chooseCamera(camera.name);
+  for (const input of INTRINSICS) input.value = camera[input.id]; // It was rendered with figures of its own.
   element("depth-scale").value = depth_scale;
   document.querySelector(`input[name="hand"][value="${hand}"]`).checked = true;
   const frame = await fetched(`samples/${file}`);

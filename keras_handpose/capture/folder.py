@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from keras_handpose.cameras import Camera, check_camera
 from keras_handpose.capture.frame_source import CapturedFrame, check_rate
-from keras_handpose.checks import check_path
+from keras_handpose.checks import HANDS, check_path
 from keras_handpose.files import require_inside
 from keras_handpose.preprocessing import check_depth, list_depth_files, read_depth
 from keras_handpose.preprocessing.frames import check_scale
@@ -21,17 +21,17 @@ from keras_handpose.records import read_object
 __all__ = ["RECORDING_FILE", "FolderSource"]
 
 RECORDING_FILE = "recording.json"
-"""Name of the file that says what a folder's frames are: their camera, scale, files and times."""
+"""Name of the file that says what a folder's frames are: their camera, scale, hands, files and times."""
 
-_KEYS = ("format_version", "camera", "depth_scale", "frames")
+_KEYS = ("format_version", "camera", "depth_scale", "hands", "frames")
 
 
 class FolderSource:
     """Depth frames in the files of a folder; a `FrameSource`.
 
     Where the folder has a ``recording.json``, as recordings of ``keras-handpose live`` have, it says which files the
-    frames are, when they were taken and by which camera. Otherwise they are the folder's files in the order of their
-    numbers.
+    frames are, when they were taken, by which camera and of which hands. Otherwise they are the folder's files in the
+    order of their numbers.
 
     Args:
         path: The folder.
@@ -43,6 +43,8 @@ class FolderSource:
     Attributes:
         camera: The camera of all frames.
         depth_scale: Millimetres in one unit of the frames.
+        hands: The hands that were looked for when the frames were recorded, "right" before "left"; empty where
+            nothing says it.
         live: False.
 
     Raises:
@@ -82,11 +84,11 @@ class FolderSource:
         if record.is_file():
             recording = _Recording.read(record)
             self._files = [path / name for name in recording.files]
-            times = recording.times
+            times, self.hands = recording.times, recording.hands
             camera, depth_scale = camera or recording.camera, depth_scale or recording.depth_scale
         else:
             self._files = list_depth_files(path, format=format)
-            times = None
+            times, self.hands = None, ()
         if camera is None:
             raise ValueError(
                 f"The camera that took the frames in {path} is not known: there is no {RECORDING_FILE}. "
@@ -117,10 +119,11 @@ class FolderSource:
 
 @dataclass(frozen=True, kw_only=True)
 class _Recording:
-    """What ``recording.json`` says. Times are None where the frames have none."""
+    """What ``recording.json`` says. Times are None where the frames have none, and hands were not always written."""
 
     camera: Camera
     depth_scale: float
+    hands: tuple[Literal["right", "left"], ...]
     files: Sequence[str]
     times: Sequence[float] | None
 
@@ -132,7 +135,7 @@ class _Recording:
             ValueError: It is malformed, or names files of another folder.
         """
         try:
-            values = read_object(path.read_bytes(), _KEYS, format_version=1)
+            values = read_object(path.read_bytes(), _KEYS, optional=["hands"], format_version=1)
             frames = [_part(frame, ("file", "time"), "frames") for frame in _list(values["frames"])]
             files, times = [frame["file"] for frame in frames], [frame["time"] for frame in frames]
             for file in files:
@@ -142,6 +145,7 @@ class _Recording:
             return cls(
                 camera=_camera(_part(values["camera"], [field.name for field in fields(Camera)], "camera")),
                 depth_scale=_number(values["depth_scale"], "depth_scale", above=0.0),
+                hands=_hands(values.get("hands", [])),
                 files=files,
                 times=None if all(time is None for time in times) else _increasing(times),
             )
@@ -156,6 +160,13 @@ def _camera(values: dict[str, Any]) -> Camera:
     for name in ("fx", "fy", "cx", "cy"):
         _number(values[name], name)
     return Camera(**values)
+
+
+def _hands(values: Any) -> tuple[Literal["right", "left"], ...]:
+    hands = tuple(hand for hand in HANDS if isinstance(values, list) and hand in values)
+    if not isinstance(values, list) or len(hands) != len(values):
+        raise ValueError(f"`hands` must be a list of 'right' and 'left', each once. Received: {str(values)[:80]}.")
+    return hands
 
 
 def _list(values: Any) -> list[Any]:

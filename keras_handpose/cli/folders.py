@@ -24,7 +24,7 @@ class Known(NamedTuple):
     scales: Mapping[Path, float] = {}
     """Millimetres in one unit of each file that has a label."""
     recorded_scale: float = 1.0
-    hand: Literal["right", "left"] = "right"
+    hand: Literal["right", "left", "both"] = "right"
     skeleton: Skeleton | None = None
     joints_xyz: Mapping[Path, np.ndarray] = {}
     """True joints in mm of each file that has a label."""
@@ -66,7 +66,8 @@ def _read(folder: Path) -> Known:
 
     if (folder / RECORDING_FILE).is_file():
         recording = FolderSource(folder)
-        return Known(recording.camera, recorded_scale=recording.depth_scale)
+        hand = "both" if len(recording.hands) > 1 else next(iter(recording.hands), "right")
+        return Known(recording.camera, recorded_scale=recording.depth_scale, hand=hand)
     if (folder / LABELS_FILE).is_file():
         labelled = LabelledFrames(folder)
         files = [folder / path for path in labelled.paths]

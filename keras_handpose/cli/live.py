@@ -17,7 +17,7 @@ from rich.text import Text
 
 from keras_handpose.cli.cameras import camera_of
 from keras_handpose.cli.folders import Known, known_of
-from keras_handpose.cli.options import format_option
+from keras_handpose.cli.options import engine_option, format_option
 from keras_handpose.cli.output import messages, results, say, silent_runtimes, to_json
 
 if TYPE_CHECKING:
@@ -50,14 +50,11 @@ def live(
     weights: Annotated[
         str, typer.Option(help="A preset's name, a .weights.h5 file beside its record, or an exported file.")
     ] = "msra",
-    engine: Annotated[
-        Literal["auto", "keras", "onnx", "litert"],
-        typer.Option(help="What runs the network; auto is the fastest there."),
-    ] = "auto",
+    engine: Annotated[Literal["keras", "onnx", "litert"] | None, engine_option] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for ONNX and LiteRT.", min=1, show_default="1")] = None,
     hand: Annotated[
         Literal["right", "left", "both"] | None,
-        typer.Option(help="Which hand is in the frames.", show_default="what labels say, or right"),
+        typer.Option(help="Which hand is in the frames.", show_default="what the folder says, or right"),
     ] = None,
     facing: Annotated[
         bool, typer.Option("--facing", help="With --hand both: the camera looks at the person, not along.")
@@ -72,8 +69,8 @@ def live(
         Path | None, typer.Option(help="Folder for the frames and the poses in them, as they are shown.")
     ] = None,
     smooth: Annotated[bool, typer.Option(help="Smooth the joints with a One-Euro filter.")] = True,
-    latency_budget: Annotated[
-        float | None, typer.Option(help="Drop frames that are older than this, in ms.", min=0.001)
+    latency_budget_ms: Annotated[
+        float | None, typer.Option(help="Drop frames that are older than this.", min=0.001)
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Frames per second, of a device or of files.", min=0.001)] = None,
     realtime: Annotated[
@@ -86,7 +83,8 @@ def live(
     """Follow a hand before a camera, and show its skeleton as it moves. Ctrl+C ends it.
 
     Frames that come while the network runs, or while something that shows or records them is not ready, are dropped;
-    nothing is queued. With --no-realtime every frame of a file is used.
+    nothing is queued. With --no-realtime every frame of a file is used. A folder that this command recorded says which
+    camera took its frames, their scale, and which hands to follow.
     """
     from keras_handpose.live import Recorder, watch
 
@@ -111,7 +109,7 @@ def live(
                 facing=facing,
                 camera=frame_source.camera,
                 depth_scale=frame_source.depth_scale,
-                engine=None if engine == "auto" else engine,
+                engine=engine,
                 threads=threads,
             )
         if realtime and not frame_source.live:
@@ -121,7 +119,7 @@ def live(
         stream = estimator.stream(
             frame_source,
             smooth=smooth,
-            latency_budget=None if latency_budget is None else latency_budget / 1000,
+            latency_budget=None if latency_budget_ms is None else latency_budget_ms / 1000,
             rate=rate or 30.0,
         )
         with _closed_by_signals(stream):

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["data_option", "format_option", "in_panel", "read_architecture"]
+__all__ = ["data_option", "engine_option", "format_option", "in_panel", "read_architecture"]
 
 
 def in_panel(panel: str, *names: str, help: str, default: str | bool = True) -> Any:
@@ -18,6 +18,12 @@ def in_panel(panel: str, *names: str, help: str, default: str | bool = True) -> 
 
 data_option = partial(in_panel, "Data")
 """Returns an option that says what to train on."""
+
+engine_option = typer.Option(
+    help="What runs the network: Keras, or, faster, a file exported once.",
+    show_default="litert for presets that came along, otherwise keras",
+)
+"""The option for the engine, as for `HandPoseEstimator`."""
 
 format_option = typer.Option(help="How files hold depth.", show_default="npy for .npy, otherwise depth16")
 """The option for the format of frames, as for `read_depth`."""

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from keras_handpose.cli.cameras import camera_of, numbers_in
 from keras_handpose.cli.folders import known_of
-from keras_handpose.cli.options import format_option
+from keras_handpose.cli.options import engine_option, format_option
 from keras_handpose.cli.output import (
     joints_table,
     messages,
@@ -48,13 +48,7 @@ def predict(
     weights: Annotated[
         str, typer.Option(help="A preset's name, a .weights.h5 file beside its record, or an exported file.")
     ] = "msra",
-    engine: Annotated[
-        Literal["keras", "onnx", "litert"] | None,
-        typer.Option(
-            help="What runs the network: Keras, or, faster, a file exported once.",
-            show_default="litert for presets that came along, otherwise keras",
-        ),
-    ] = None,
+    engine: Annotated[Literal["keras", "onnx", "litert"] | None, engine_option] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for ONNX and LiteRT.", min=1, show_default="1")] = None,
     hand: Annotated[
         Literal["right", "left"] | None,
@@ -75,8 +69,9 @@ def predict(
     """Estimate the hand's joints in a depth frame, or in each of a folder's.
 
     A folder recorded by `keras-handpose live`, or with a labels.json as `keras-handpose synth` writes it, says which
-    camera took its frames; where labels are of the same joints as the poses, errors are shown beside these. A folder's
-    frames that cannot be read are reported and left out; the exit status is then 1.
+    camera took its frames and which hand they show; for a recording of both hands, --hand says which one to look for.
+    Where labels are of the same joints as the poses, errors are shown beside these. A folder's frames that cannot be
+    read are reported and left out; the exit status is then 1.
     """
     from keras_handpose.estimator import HandPoseEstimator
     from keras_handpose.preprocessing import list_depth_files, read_depth
@@ -90,6 +85,13 @@ def predict(
             f"`--camera` is needed: {frames} has no recording.json of `keras-handpose live` and no labels.json, which "
             "say what camera took the frames."
         )
+    hand = hand or known.hand
+    if hand == "both":
+        folder = files[0].parent
+        raise ValueError(
+            f"`--hand` is needed: {folder} is a recording of both hands, and one hand is estimated in a frame, the "
+            f"closest. Add --hand right or --hand left; `keras-handpose live --source folder:{folder}` follows both."
+        )
     depth_scale = known.depth_scale(files) if depth_scale is None else depth_scale
     centre_xyz = None if centre is None else _centre_of(centre, frames)
     shape = _first_shape(files, format)
@@ -100,7 +102,7 @@ def predict(
                 camera=camera_of(camera, shape=shape) if camera else known.camera,
                 engine=engine,
                 threads=threads,
-                hand=hand or known.hand,
+                hand=hand,
                 depth_scale=depth_scale,
                 min_score=min_score,
             )

@@ -40,7 +40,7 @@ __all__ = ["HandPoseEstimator"]
 SURE = 0.9
 """Score of a pose from which on no other place of the frame is looked at."""
 
-NO_HAND = 0.1
+NO_HAND = 0.2
 """Score of a pose below which what was detected is taken for something else than a hand."""
 
 _OFF_CENTRE = 0.22  # Of the cube's edge. Joints whose middle is farther from the centre want another look from there.
@@ -70,7 +70,7 @@ class HandPoseEstimator:
             that was found takes half as much, and what the network is sure of, a third.
         places: Most places of a frame to look at: the one that `detect_hand` finds, and where its pose does not score
             0.9, more `hand_candidates` until one does, or else the best. Where the first place showed nothing, another
-            one counts only with such a score. What scores below 0.1 is no hand. At every place the hand is looked at
+            one counts only with such a score. What scores below 0.2 is no hand. At every place the hand is looked at
             once more where its joints turn out to lie aside, as a forearm draws the centre of mass away. Without a
             `confidence`, the first place is taken as it is.
         confidence: What poses are scored with, for a model of your own; see

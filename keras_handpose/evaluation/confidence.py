@@ -19,24 +19,34 @@ _LEAST = 20  # Good and bad poses, each, below which nothing can be fitted.
 
 
 def fit_confidence(
-    crops: LabelledCrops, joints_unit: np.ndarray, *, data: str, threshold_mm: float = 20.0
+    crops: LabelledCrops,
+    joints_unit: np.ndarray,
+    *,
+    data: str,
+    threshold_mm: float = 20.0,
+    without_hand: tuple[LabelledCrops, np.ndarray] | None = None,
 ) -> Confidence:
     """Calibrate the score of a network's poses on crops that it was not trained on.
 
     A pose is good if the mean error of its joints is at most the threshold. The score is the probability of that, by a
-    logistic regression on standardised features.
+    logistic regression on standardised features. What looks like a hand to `detect_hand` need not be one: with crops of
+    such things among those that are fitted to, poses in them score low.
 
     Args:
         crops: Crops with their true joints, some thousand of them.
         joints_unit: What the network gives for them, shape ``(n, joints, 3)``.
         data: What the crops are, in a few words, for the record.
         threshold_mm: Mean joint error in mm up to which a pose is good.
+        without_hand: Crops of what is detected where there is no hand, and what the network gives for them, shape
+            ``(m, joints, 3)``. None of these poses is good; the crops' own joints are not looked at. The more there are
+            beside the crops of hands, the lower hands score too: a twentieth of them does.
 
     Returns:
         The `Confidence`, for `HandPoseEstimator`'s ``confidence`` or a weights' record.
 
     Raises:
-        ValueError: The joints do not fit the crops, or fewer than 20 of the poses are good, or bad.
+        ValueError: The joints do not fit the crops, the crops without a hand have another layout, or fewer than 20 of
+            the poses in the others are good, or bad.
 
     See Also:
         `score_poses`, `reliability` and `risk_coverage`, to judge it on other crops.
@@ -71,6 +81,15 @@ def fit_confidence(
         threshold_mm=float(threshold_mm),
         data=data,
     )
+    if without_hand is not None:
+        others, their_joints = without_hand
+        if others.skeleton != crops.skeleton or np.shape(their_joints) != (len(others), *joints_unit.shape[1:]):
+            raise ValueError(
+                f"`without_hand` must be crops of {crops.skeleton.name} and joints for each of them. Received: "
+                f"{len(others)} crops of {others.skeleton.name} and joints of shape {np.shape(their_joints)}."
+            )
+        measured = np.concatenate([measured, _measure(others, their_joints, np.array(fitted.bones_mm))])
+        good = np.concatenate([good, np.zeros(len(others), bool)])
     weights = _logistic_regression(fitted.standardise(measured), good)
     return Confidence(**{**fitted.to_dict(), "coefficients": _rounded(weights[1:]), "intercept": _rounded(weights)[0]})
 
@@ -181,7 +200,7 @@ def _checked(scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _measure(crops: LabelledCrops, joints_unit: np.ndarray, bones_mm: np.ndarray) -> np.ndarray:
-    return np.array(
+    measured = np.array(
         [
             measure_pose(image, joints, centre_xyz=tuple(centre), cube=cube, skeleton=crops.skeleton, bones_mm=bones_mm)
             for image, joints, centre, cube in zip(
@@ -189,6 +208,7 @@ def _measure(crops: LabelledCrops, joints_unit: np.ndarray, bones_mm: np.ndarray
             )
         ]
     )
+    return measured.reshape(len(crops), len(FEATURES))
 
 
 def _logistic_regression(standard: np.ndarray, good: np.ndarray) -> np.ndarray:

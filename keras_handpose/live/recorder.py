@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from keras_handpose.capture import RECORDING_FILE, CapturedFrame
-from keras_handpose.checks import check_path
+from keras_handpose.checks import HANDS, check_path
 from keras_handpose.datasets.pngs import write_png
 from keras_handpose.estimator import Pose
 from keras_handpose.evaluation import write_predictions
@@ -37,9 +37,9 @@ class Recorder:
     """Writes frames and poses to a folder, in a thread of its own.
 
     A recording is a folder of 16-bit PNG files, for ``keras-handpose predict`` and `FolderSource`, with their camera,
-    scale and times in ``recording.json``, the poses in ``poses.jsonl``, and for ``keras-handpose evaluate`` the joints
-    in ``predictions_right.txt`` or ``predictions_left.txt`` once it is closed. Frames of 16 bits are kept as
-    they are, others to 0.25 mm. A process that is killed loses the last seconds.
+    scale, times and the hands that were estimated in ``recording.json``, the poses in ``poses.jsonl``, and for
+    ``keras-handpose evaluate`` the joints in ``predictions_right.txt`` or ``predictions_left.txt`` once it is closed.
+    Frames of 16 bits are kept as they are, others to 0.25 mm. A process that is killed loses the last seconds.
 
     Args:
         folder: Where to write; it is made where it does not exist.
@@ -184,7 +184,8 @@ class Recorder:
 
     def _write_list(self) -> None:
         with whole_file(self.folder / RECORDING_FILE) as partial:
-            document = {"format_version": 1, **self._settings, "frames": self._files}
+            hands = [hand for hand in HANDS if hand in self._joints_uvd]
+            document = {"format_version": 1, **self._settings, "hands": hands, "frames": self._files}
             partial.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
 
 

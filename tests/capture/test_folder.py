@@ -50,7 +50,7 @@ def test_files_come_in_the_order_of_their_numbers(folder):
     frames = [*source]
     assert [frame.depth[0, 0] for frame in frames] == [101, 102, 109, 110]
     assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.3])
-    assert isinstance(source, FrameSource) and not source.live and len(source) == 4
+    assert isinstance(source, FrameSource) and not source.live and len(source) == 4 and source.hands == ()
     assert all((frame.camera, frame.depth_scale) == (CAMERA, 1.0) for frame in frames)
 
 
@@ -83,6 +83,19 @@ def test_a_recording_says_everything_itself(tmp_path):
     assert [frame.time for frame in frames] == [0.5, 0.75, 2.0]
     for number, frame in enumerate(frames):
         np.testing.assert_array_equal(frame.depth, depth_of(number))
+
+
+@pytest.mark.parametrize(
+    ("changes", "hands"),
+    [
+        ({}, ()),  # As recordings were written at first.
+        ({"hands": []}, ()),
+        ({"hands": ["left"]}, ("left",)),
+        ({"hands": ["left", "right"]}, ("right", "left")),
+    ],
+)
+def test_a_recording_says_its_hands(tmp_path, changes, hands):
+    assert FolderSource(recording(tmp_path, **changes)).hands == hands
 
 
 def test_what_is_given_overrides_a_recording(tmp_path):
@@ -168,6 +181,12 @@ def frames_of(*files: object, times=None) -> list[dict]:
         ({"camera": {**asdict(CAMERA), "fx": 10**400}}, "int too large"),
         ({"depth_scale": 0}, "`depth_scale` must be a number above 0"),
         ({"depth_scale": True}, "`depth_scale` must be a number above 0"),
+        ({"hands": "left"}, "`hands` must be a list of 'right' and 'left', each once. Received: left"),
+        ({"hands": None}, "`hands` must be a list"),
+        ({"hands": {"left": 1}}, "`hands` must be a list"),
+        ({"hands": ["left", "left"]}, "`hands` must be a list .* each once"),
+        ({"hands": ["both"]}, r"`hands` must be a list .*Received: \['both'\]"),
+        ({"hands": [["left"], 1]}, "`hands` must be a list"),
         ({"frames": []}, "`frames` must be a list of frames, at least one"),
         ({"frames": {"file": "a.png"}}, "`frames` must be a list"),
         ({"frames": [{"file": "a.png"}]}, "`frames`: .*misses keys: time"),

@@ -50,6 +50,7 @@ def test_frames_poses_and_joints_are_read_again(tmp_path):
             recorder.add(frame, (pose,))
     document = json.loads((recorder.folder / "recording.json").read_text())
     assert document["camera"] == asdict(CAMERA) and document["depth_scale"] == 0.125
+    assert (document["format_version"], document["hands"]) == (1, ["right"])
     assert [entry["time"] for entry in document["frames"]] == [0.0, 0.1, 0.2, 0.3]
     for entry, frame in zip(document["frames"], frames, strict=True):
         np.testing.assert_array_equal(read_depth(recorder.folder / entry["file"]), frame.depth)
@@ -58,6 +59,13 @@ def test_frames_poses_and_joints_are_read_again(tmp_path):
         np.testing.assert_allclose(Pose.from_dict(line).joints_xyz, pose.joints_xyz, atol=0.001)
     joints_uvd = read_predictions(recorder.folder / "predictions_right.txt", skeleton=MSRA21)
     np.testing.assert_allclose(joints_uvd, [pose.joints_uvd for pose in poses], atol=0.001)
+
+
+@pytest.mark.parametrize("hand", ["right", "left"])
+def test_a_hand_that_was_looked_for_in_vain_is_the_recordings_hand(tmp_path, hand):
+    with Recorder(tmp_path) as recorder:
+        recorder.add(frame_of(np.full(CAMERA.shape, 400, np.uint16), 1.0), (pose_at(0, hand=hand, found=False),))
+    assert FolderSource(tmp_path).hands == (hand,)
 
 
 def test_both_hands_have_files_of_their_own(tmp_path):
@@ -72,6 +80,7 @@ def test_both_hands_have_files_of_their_own(tmp_path):
         ("right", "000001"),
         ("left", "000001"),
     ]
+    assert FolderSource(recorder.folder).hands == ("right", "left")
     assert np.isnan(read_predictions(recorder.folder / "predictions_left.txt")[1]).all()
     assert np.isfinite(read_predictions(recorder.folder / "predictions_right.txt")).all()
 

@@ -35,7 +35,8 @@ def contents(folder) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("hand", "camera", "depth_scale"), [("right", "msra15", 1.0), ("left", "sr305", 0.125), ("left", "nyu", 1.0)]
+    ("hand", "camera", "depth_scale"),
+    [("right", "msra15", 1.0), ("left", "sr305", 0.125), ("left", "azure_kinect", 1.0)],
 )
 def test_frames_of_any_camera(tmp_path, hand, camera, depth_scale):
     options = {"camera": camera, "hand": hand, "depth_scale": depth_scale}
