@@ -5,8 +5,9 @@
 The new sensor is a small camera, MSRA15's, with the noise of active stereo, at 600 to 850 mm; in training it was a
 time-of-flight camera at no more than 550 mm, and active stereo had finer pixels. It is new as a whole, not in its
 parts: noise, distances and the kinds of poses were all in training. Frames are of up to five people, another one every
-16 (10 frames show one person); those of five others judge. Runs that are done are not done again. ``--frames`` without
-a number only measures the preset as it is. With ``--coarse`` the camera has half the pixels along each edge, coarser
+16 (10 frames show one person); those of five others judge. The labels centre all crops, and the recipe is that of
+``keras-handpose train --finetune``. Runs that are done are not done again. ``--frames`` without a number only measures
+the preset as it is. With ``--coarse`` the camera has half the pixels along each edge, coarser
 than any in training.
 """
 
@@ -28,11 +29,10 @@ from keras_handpose.engines import open_engine
 from keras_handpose.models.weights import resolve, shipped_export
 from keras_handpose.skeletons import SKELETONS
 from keras_handpose.synthetic.studio import TAKE, Studio, Take
-from keras_handpose.training import FINETUNING, StoredCrops, train
+from keras_handpose.training import StoredCrops, finetuning, train
 
 JUDGED = 1000
-# Frames, crops a step and passes.
-PLANS = {10: (10, 60), 100: (20, 40), 1000: (32, 20)}
+FRAMES = (10, 100, 1000)
 
 _FINE = CAMERAS["msra15"]
 COARSE = replace(
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, help="folder of the runs")
     parser.add_argument("--weights", default="msra", help="preset to start from")
-    parser.add_argument("--frames", type=int, nargs="*", choices=PLANS, default=list(PLANS), help="frames to train on")
+    parser.add_argument("--frames", type=int, nargs="*", default=FRAMES, help="numbers of frames to train on")
     parser.add_argument("--coarse", action="store_true", help="halve the camera's pixels along each edge")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
@@ -64,16 +64,16 @@ def main() -> None:
     before = StoredCrops(judged, test=judged).judge(engine, arguments.runs, workers=1)
     results = {"0": {"mean_error_mm": round(before["mean_error_mm"], 2)}}
     for frames in arguments.frames:
-        batch, epochs = PLANS[frames]
         store = make_store(arguments.runs / f"{kind}{frames}.h5", frames, first_person=0, **shared)
-        recipe = replace(FINETUNING, weights=arguments.weights, batch=batch, epochs=epochs)
+        data = StoredCrops(store, test=judged, watched=64)
+        recipe = finetuning(len(data), weights=arguments.weights)
         folder = arguments.runs / f"{kind}{frames}-frames"
-        train(folder, StoredCrops(store, test=judged, watched=64), recipe, workers=1, verbose=2)
+        train(folder, data, recipe, workers=1, verbose=2)
         errors = json.loads((folder / "errors.json").read_text(encoding="utf-8"))
         results[str(frames)] = {
             "mean_error_mm": round(errors["mean_error_mm"], 2),
-            "batch": batch,
-            "passes": epochs,
+            "batch": recipe.batch,
+            "passes": recipe.epochs,
         }
     write_report(
         {

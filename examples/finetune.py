@@ -15,7 +15,7 @@ import numpy as np
 
 import keras_handpose as khp
 from keras_handpose.estimator import predict_store
-from keras_handpose.training import FINETUNING, Recipe, StoredCrops, train
+from keras_handpose.training import Recipe, StoredCrops, finetuning, train
 
 CAMERA = khp.Camera.from_fov(160, 120, horizontal=67, name="coarse")
 
@@ -36,11 +36,13 @@ def mean_error(source: str | Path, store: khp.datasets.CropStore) -> float:
     return float(np.nanmean(khp.evaluation.joint_errors(predicted_xyz, store.joints_xyz)))
 
 
-def main(folder: Path, *, frames: int = 100, judged: int = 200, recipe: Recipe = FINETUNING) -> tuple[float, float]:
+def main(folder: Path, *, frames: int = 100, judged: int = 200, recipe: Recipe | None = None) -> tuple[float, float]:
     """Fine-tune, and return the mean error in mm on another person's frames, before and after."""
     render_store(folder / "mine.h5", frames, subject=1)
     test = render_store(folder / "test.h5", judged, subject=2)
-    train(folder / "run", StoredCrops(folder / "mine.h5", test=folder / "test.h5"), recipe, verbose=2)
+    data = StoredCrops(folder / "mine.h5", test=folder / "test.h5")
+    recipe = recipe or finetuning(len(data), weights="msra")
+    train(folder / "run", data, recipe, verbose=2)
     before, after = mean_error(recipe.weights, test), mean_error(folder / "run" / f"{recipe.name}.weights.h5", test)
     print(f"{frames} frames of one person: {before:.1f} mm before, {after:.1f} mm after, on another person's.")
     return before, after

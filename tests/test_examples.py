@@ -85,7 +85,7 @@ def test_a_block_in_another_model_learns():
 @pytest.mark.slow
 def test_finetuning_helps_where_the_preset_is_bad(tmp_path):
     finetune = example("finetune")
-    recipe = replace(finetune["FINETUNING"], batch=16, epochs=10)
+    recipe = replace(finetune["finetuning"](100), epochs=10)
     before, after = finetune["main"](tmp_path, frames=100, judged=64, recipe=recipe)
     assert after < before - 1
     assert (tmp_path / "run" / "trained.weights.h5").exists()

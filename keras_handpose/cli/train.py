@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
+from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
 from inspect import signature
@@ -18,7 +20,7 @@ from keras_handpose.cli.output import load_keras, messages, names_in, report_err
 from keras_handpose.cli.prepare import prepare
 
 if TYPE_CHECKING:
-    from keras_handpose.training import Recipe
+    from keras_handpose.training import Recipe, StoredCrops
 
 __all__ = ["train"]
 
@@ -27,8 +29,10 @@ _recipe = partial(in_panel, "Recipe")
 _distribution = partial(in_panel, "Distribution")
 
 
-def _augmentation(*, help: str) -> Any:
-    return in_panel("Augmentation", help=help, default="none")
+# The defaults that are shown here are those of the recipes, which a test compares them with: to read them would load
+# Keras, for seconds, before every help.
+def _augmentation(*, help: str, default: str = "0") -> Any:
+    return in_panel("Augmentation", help=help, default=default)
 
 
 def train(
@@ -71,41 +75,58 @@ def train(
     architecture: Annotated[
         str | None, _recipe(help="More arguments of ResidualAttentionRegressor, as JSON, such as '{\"t\": 2}'.")
     ] = None,
-    attention: Annotated[bool, _recipe("--attention/--no-attention", help="Whether to have mask branches.")] = True,
-    components: Annotated[
-        int | None, _recipe(help="Components of the pose prior; 0 for none.", default="30; rendered: 45")
+    attention: Annotated[
+        bool | None,
+        _recipe("--attention/--no-attention", help="Whether to have mask branches.", default="attention"),
     ] = None,
-    batch: Annotated[int | None, _recipe(help="Crops a step.", default="128; rendered: 64")] = None,
-    epochs: Annotated[int | None, _recipe(help="Passes over the crops.", default="70; rendered: 1")] = None,
+    components: Annotated[
+        int | None,
+        _recipe(
+            help="Components of the pose prior; 0 for none.", default="30; rendered: 45; finetune: those of the weights"
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, _recipe(help="Crops a step.", default="128; rendered: 64; finetune: by crops, up to 32")
+    ] = None,
+    epochs: Annotated[
+        int | None, _recipe(help="Passes over the crops.", default="70; rendered: 1; finetune: by crops, 60 to 20")
+    ] = None,
     learning_rate: Annotated[
-        float | None, _recipe(help="Adam's, at its highest.", default="1e-4; rendered: 1e-3")
+        float | None, _recipe(help="Adam's, at its highest.", default="1e-4; rendered: 1e-3; finetune: 3e-4")
     ] = None,
     schedule: Annotated[
-        str | None, _recipe(help="step: one drop; cosine: up and down.", default="step; rendered: cosine")
+        str | None, _recipe(help="step: one drop; cosine: up and down.", default="step; rendered, finetune: cosine")
     ] = None,
     drop_epoch: Annotated[int | None, _recipe(help="Passes before the drop.", default="30")] = None,
     drop: Annotated[float | None, _recipe(help="What it multiplies the learning rate by.", default="0.1")] = None,
     weight_decay: Annotated[
-        float | None, _recipe(help="Factor of the L2 term on kernels.", default="3e-4; rendered: 0")
+        float | None, _recipe(help="Factor of the L2 term on kernels.", default="3e-4; rendered, finetune: 0")
     ] = None,
     huber_delta: Annotated[
         float | None,
-        _recipe(help="Error in the unit cube from where the loss is linear; 0: never.", default="0; rendered: 0.1"),
+        _recipe(
+            help="Error in the unit cube from where the loss is linear; 0: never.",
+            default="0; rendered, finetune: 0.04",
+        ),
     ] = None,
     precision: Annotated[
         str | None, _recipe(help="float32, mixed_bfloat16 or mixed_float16.", default="float32")
     ] = None,
     seed: Annotated[int | None, _recipe(help="Source of all randomness.", default="0")] = None,
     deterministic: Annotated[
-        bool, _recipe("--deterministic", help="The same bits also after a kill; may be slower.")
-    ] = False,
+        bool | None, _recipe("--deterministic", help="The same bits also after a kill; may be slower.")
+    ] = None,
     checkpoint_steps: Annotated[
         int | None, _recipe(help="Most steps between checkpoints.", default="a pass; rendered: 100")
     ] = None,
-    rotation: Annotated[float, _augmentation(help="Largest angle in degrees.")] = 0.0,
-    scale: Annotated[float, _augmentation(help="Largest relative change of the cube.")] = 0.0,
-    jitter_mm: Annotated[float, _augmentation(help="Standard deviation of the centre in mm.")] = 0.0,
-    noise_mm: Annotated[float, _augmentation(help="Standard deviation of the depth in mm.")] = 0.0,
+    rotation: Annotated[
+        float | None, _augmentation(help="Largest angle in degrees.", default="0; finetune: 40")
+    ] = None,
+    scale: Annotated[float | None, _augmentation(help="Largest relative change of the cube.")] = None,
+    jitter_mm: Annotated[
+        float | None, _augmentation(help="Standard deviation of the centre in mm.", default="0; finetune: 5")
+    ] = None,
+    noise_mm: Annotated[float | None, _augmentation(help="Standard deviation of the depth in mm.")] = None,
     devices: Annotated[
         int | None, _distribution(help="Devices of each process, by TensorFlow or JAX.", default="1")
     ] = None,
@@ -140,13 +161,19 @@ def train(
         load_keras()
         from keras_handpose import training
 
-    defaults, data_defaults, record = training.PAPER if store else training.RENDERED, training.RenderedHands(), None
-    if preset:
-        record = _record(preset)
+    record = _record(preset) if preset else None
+    if store:
+        data = training.StoredCrops(store, leave_out=names_in(leave_out), test=test_store)
+    else:
+        hands = training.RenderedHands.from_identity(record.training["data"]) if record else training.RenderedHands()
+        given = {"samples": samples, "joints": skeleton, "cube": _edge(cube), "repeats": repeats}
+        data = replace(hands, **{key: value for key, value in given.items() if value is not None})
+    if record:
         defaults = training.Recipe.from_dict(record.training["recipe"])
-        data_defaults = training.RenderedHands.from_identity(record.training["data"])
     elif weights:
-        defaults = training.FINETUNING
+        defaults = training.finetuning(_least_fold(data) if folds else len(data))
+    else:
+        defaults = training.PAPER if store else training.RENDERED
     recipe = _recipe_of(defaults, options)
     placed = {"devices": devices, "processes": processes, "rank": rank, "coordinator": coordinator}
     placed = {key: value for key, value in placed.items() if value is not None}
@@ -159,11 +186,6 @@ def train(
     if folds:
         _report(training.train_folds(output, store, recipe, **run), output)
         return
-    if store:
-        data = training.StoredCrops(store, leave_out=names_in(leave_out), test=test_store)
-    else:
-        given = {"samples": samples, "joints": skeleton, "cube": _edge(cube), "repeats": repeats}
-        data = replace(data_defaults, **{key: value for key, value in given.items() if value is not None})
     if processes is None:
         training.train(output, data, recipe, **run)
     else:
@@ -209,6 +231,13 @@ def _record(preset: str) -> Any:
     return presets[preset]
 
 
+def _least_fold(data: StoredCrops) -> int:
+    """Return how many crops a training has that leaves out the subject with most of them."""
+    with closing(data):
+        most = max(Counter(map(str, data.store.subjects[data.indices])).values())
+        return max(1, len(data) - most)  # A lone subject is `train_folds`'s to refuse.
+
+
 def _choose_joints(output: Path, recipe: Recipe, record: Any) -> None:
     """Write the weights of a preset's joints beside those of all joints."""
     from keras_handpose.models.joint_choice import choose_layout
@@ -237,10 +266,13 @@ _RIVALS = (
     ("store", "cube"),
     ("preset", "weights"),
     *(("processes", option) for option in ("dataset", "folds")),
-    *(("weights", option) for option in ("configuration", "architecture", "components")),
+    *(("weights", option) for option in ("configuration", "architecture", "attention", "components")),
     *(("preset", option) for option in ("store", "dataset", "skeleton")),
     *((source, option) for source in ("store", "dataset") for option in ("samples", "skeleton", "repeats")),
 )
+
+
+_REASONS = {"weights": ": weights to start from bring their own network and prior"}
 
 
 def _check_sources(options: dict[str, Any]) -> None:
@@ -253,13 +285,15 @@ def _check_sources(options: dict[str, Any]) -> None:
         raise ValueError("--dataset goes with --data-dir, the folder of its files. Received: no --data-dir.")
     for one, other in _RIVALS:
         if {one, other} <= given:
-            raise ValueError(f"{_flag(one)} and {_flag(other)} do not go together. Received: both.")
+            flags = " and ".join(_flag(option, options[option]) for option in (one, other))
+            raise ValueError(f"{flags} do not go together{_REASONS.get(one, '')}. Received: both.")
     if options["folds"] not in (None, "all"):
         raise ValueError(f"--folds must be all; for one fold there is --leave-out. Received: {options['folds']!r}.")
 
 
-def _flag(option: str) -> str:
-    return "--finetune" if option == "weights" else f"--{option.replace('_', '-')}"
+def _flag(option: str, value: Any = None) -> str:
+    name = "finetune" if option == "weights" else option.replace("_", "-")
+    return f"--no-{name}" if value is False else f"--{name}"
 
 
 def _prepare(options: dict[str, Any]) -> tuple[Path, Path | None]:
@@ -284,9 +318,10 @@ def _recipe_of(defaults: Recipe, options: dict[str, Any]) -> Recipe:
     values = {f.name: options[f.name] for f in fields(defaults) if options.get(f.name) is not None}
     # On the command line, 0 stands for None.
     values |= {key: values[key] or None for key in ("components", "huber_delta") if key in values}
-    amounts = {f.name: options[f.name] for f in fields(Augmentation)}
-    if any(amounts.values()):
-        values["augmentation"] = Augmentation(**amounts)
+    amounts = {f.name: options[f.name] for f in fields(Augmentation) if options[f.name] is not None}
+    if amounts:
+        augmentation = replace(defaults.augmentation or Augmentation(), **amounts)
+        values["augmentation"] = None if augmentation == Augmentation() else augmentation
     return replace(defaults, **{**values, "architecture": {**defaults.architecture, **_architecture(options)}})
 
 
@@ -294,7 +329,7 @@ def _architecture(options: dict[str, Any]) -> dict[str, Any]:
     architecture = read_architecture(options["architecture"])
     if options["configuration"] is not None:
         architecture["configuration"] = options["configuration"]
-    return architecture if options["attention"] else {**architecture, "attention": False}
+    return architecture if options["attention"] is None else {**architecture, "attention": options["attention"]}
 
 
 def _edge(cube: str | None) -> float | None:

@@ -4,7 +4,7 @@ from keras_handpose.training.data import TrainingData
 from keras_handpose.training.distribution import Distribution
 from keras_handpose.training.fitting import is_finished, train
 from keras_handpose.training.folds import train_folds
-from keras_handpose.training.recipe import FINETUNING, PAPER, RENDERED, Recipe
+from keras_handpose.training.recipe import FINETUNING, PAPER, RENDERED, Recipe, finetuning
 from keras_handpose.training.rendered_hands import RenderedHands
 from keras_handpose.training.stored_crops import StoredCrops
 
@@ -17,6 +17,7 @@ __all__ = [
     "RenderedHands",
     "StoredCrops",
     "TrainingData",
+    "finetuning",
     "is_finished",
     "train",
     "train_folds",

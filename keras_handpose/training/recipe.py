@@ -1,21 +1,30 @@
-"""How to train, as data: the paper's recipe and the one for rendered hands."""
+"""How to train, as data: the paper's recipe, the one for rendered hands, and the one that goes on from weights."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import keras
 
+from keras_handpose.checks import as_number, check_path, check_positive, check_whole
 from keras_handpose.datasets.augmentation import Augmentation
 
-__all__ = ["FINETUNING", "PAPER", "RENDERED", "Recipe"]
+__all__ = ["FINETUNING", "PAPER", "RENDERED", "Recipe", "finetuning"]
 
 _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _SCHEDULES = ("step", "cosine")
 _SETTLED = {"joints", "input_shape", "prior", "weight_decay", "weights", "include_top"}
 _WARM_UP = 0.03  # of the steps, under "cosine"
+
+_COMPONENTS = 30  # the paper's
+_WHOLE = ("components", "batch", "epochs", "drop_epoch", "checkpoint_steps")
+_POSITIVE = ("learning_rate", "drop", "huber_delta")
+_OPTIONAL = {"components", "huber_delta", "checkpoint_steps"}
+_LAST_SEED = 2**32 - 1  # that NumPy takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +41,8 @@ class Recipe:
     Args:
         name: What the weights will be called.
         architecture: Further arguments of `ResidualAttentionRegressor`.
-        components: Components of the pose prior, fitted to the training poses; None for no prior.
+        components: Components of the pose prior, fitted to the training poses; None for no prior. "auto" becomes the
+            paper's 30, and None with `weights`.
         batch: Crops a step.
         epochs: Passes over the training crops.
         learning_rate: Adam's learning rate, at its highest.
@@ -50,16 +60,19 @@ class Recipe:
         checkpoint_steps: Steps between two checkpoints, at most; by default a checkpoint follows each pass.
 
     Raises:
-        ValueError: A value is impossible.
+        ValueError: A value is impossible, or an architecture or components are given with weights, which bring theirs.
+        TypeError: `architecture`, `augmentation` or `weights` is of another type.
 
     Example:
         >>> Recipe(epochs=10, drop_epoch=5).batch
         128
+        >>> Recipe().components, Recipe(weights="msra").components
+        (30, None)
     """
 
     name: str = "trained"
     architecture: Mapping[str, Any] = field(default_factory=dict)
-    components: int | None = 30
+    components: int | None | Literal["auto"] = "auto"
     batch: int = 128
     epochs: int = 70
     learning_rate: float = 1e-4
@@ -76,36 +89,47 @@ class Recipe:
     checkpoint_steps: int | None = None
 
     def __post_init__(self) -> None:
-        for key in (
-            "components",
-            "batch",
-            "epochs",
-            "learning_rate",
-            "drop_epoch",
-            "drop",
-            "huber_delta",
-            "checkpoint_steps",
-        ):
-            value = getattr(self, key)
-            if value is not None and not value > 0:
-                raise ValueError(f"`{key}` must be positive. Received: {key}={value}.")
+        if not isinstance(self.architecture, Mapping):
+            raise TypeError(f"`architecture` must be a mapping. Received: a {type(self.architecture).__name__}.")
+        if not isinstance(self.augmentation, Augmentation | None):
+            raise TypeError(
+                f"`augmentation` must be an Augmentation or None. Received: a {type(self.augmentation).__name__}."
+            )
+        values: dict[str, Any] = {}
+        if self.weights is not None:
+            check_path(self.weights, "weights")
+            values["weights"] = os.fspath(self.weights)
+        if isinstance(self.components, str) and self.components == "auto":
+            values["components"] = _COMPONENTS if self.weights is None else None
+        # Numbers become Python's own, which JSON can hold.
+        for key in (*_WHOLE, *_POSITIVE):
+            value = values.get(key, getattr(self, key))
+            if value is None and key in _OPTIONAL:
+                continue
+            values[key] = check_whole(value, key) if key in _WHOLE else check_positive(value, key, "number")
+        values["seed"] = check_whole(self.seed, "seed", at_least=0, at_most=_LAST_SEED)
+        values["weight_decay"] = as_number(self.weight_decay)
+        if not 0 <= values["weight_decay"] < math.inf:
+            raise ValueError(
+                f"`weight_decay` must be a finite number, at least 0. Received: weight_decay={self.weight_decay!r}."
+            )
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
         for key, choices in (("schedule", _SCHEDULES), ("precision", _PRECISIONS)):
             if getattr(self, key) not in choices:
                 raise ValueError(
                     f"`{key}` must be one of {', '.join(choices)}. Received: {key}={getattr(self, key)!r}."
                 )
-        if not self.weight_decay >= 0:
-            raise ValueError(f"`weight_decay` must not be negative. Received: weight_decay={self.weight_decay}.")
         for key in _SETTLED & self.architecture.keys():
             raise ValueError(
                 f"`architecture` must not name `{key}`, which recipe and data settle. "
                 f"Received: architecture={dict(self.architecture)}."
             )
-
         if self.weights is not None and (self.architecture or self.components is not None):
             raise ValueError(
-                "Weights to start from bring their own architecture and prior: pass components=None and no "
-                f"`architecture`. Received: weights={self.weights!r}, components={self.components}, "
+                "Weights to start from bring their own architecture and prior: pass no `architecture`, and None for "
+                f"`components` or nothing. Received: weights={self.weights!r}, components={self.components}, "
                 f"architecture={dict(self.architecture)}."
             )
 
@@ -162,7 +186,6 @@ RENDERED = Recipe(
 """For rendered hands, of which there are always fresh ones: one fast pass, without penalties."""
 
 FINETUNING = Recipe(
-    components=None,
     batch=32,
     epochs=20,
     learning_rate=3e-4,
@@ -172,4 +195,35 @@ FINETUNING = Recipe(
     augmentation=Augmentation(rotation=40, jitter_mm=5),
     weights="msra",
 )
-"""For some labelled frames of one's own, from pretrained weights."""
+"""For labelled frames of one's own, from pretrained weights, where there are a thousand or more; see `finetuning`."""
+
+_FEW, _FEW_PASSES, _PASSES_LESS = 10, 60, 20
+
+
+def finetuning(crops: int, *, weights: str | os.PathLike = "msra") -> Recipe:
+    """Return how to train weights further on so many crops, as ``keras-handpose train --finetune`` does by default.
+
+    It is `FINETUNING` with smaller batches and more passes for fewer crops. Ten crops are one batch and seen 60 times.
+    With every tenfold of them the batch doubles, to no more than 32 crops, and there are 20 passes less, but 20 at
+    least. Fewer than ten are one batch, too, 60 times.
+
+    Args:
+        crops: Number of crops that are trained on, those left out not counted: ``len(StoredCrops(...))``.
+        weights: Weights to start from, a preset's name or a path.
+
+    Raises:
+        ValueError: ``crops`` is not a whole number, at least 1.
+
+    Example:
+        >>> [(crops, finetuning(crops).batch, finetuning(crops).epochs) for crops in (10, 100, 1000)]
+        [(10, 10, 60), (100, 20, 40), (1000, 32, 20)]
+        >>> finetuning(1000) == FINETUNING
+        True
+    """
+    tenfolds = math.log10(check_whole(crops, "crops") / _FEW)
+    return replace(
+        FINETUNING,
+        weights=weights,
+        batch=min(crops, FINETUNING.batch, round(_FEW * 2**tenfolds)),
+        epochs=min(_FEW_PASSES, max(FINETUNING.epochs, round(_FEW_PASSES - _PASSES_LESS * tenfolds))),
+    )

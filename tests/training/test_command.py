@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
+import typer
 from tiny import make_store
 from typer.testing import CliRunner
 
 import keras_handpose as khp
 from keras_handpose.cli import app
+from keras_handpose.datasets import Augmentation
 from keras_handpose.models.presets import Preset
-from keras_handpose.training import FINETUNING, PAPER, RENDERED
+from keras_handpose.training import FINETUNING, PAPER, RENDERED, RenderedHands, finetuning
 
 TINY = {"filters": [4], "poolings": [1], "stem": [4, 3], "top_filters": [4], "hidden": 8}
 
@@ -53,6 +56,13 @@ def run(*arguments):
         ("--processes 2 --coordinator here", "HOST:PORT at which process 0 listens"),
         ("--preset octopus", "--preset must be one of icvl, msra, nyu. Received: 'octopus'."),
         ("--finetune msra --components 5", "--finetune and --components do not go together"),
+        (
+            "--finetune msra --no-attention",
+            "--finetune and --no-attention do not go together: weights to start from bring their own network",
+        ),
+        ("--finetune msra --attention", "--finetune and --attention do not go together"),
+        ("--finetune msra --configuration paper", "--finetune and --configuration do not go together"),
+        ("--samples 64 --epochs 0", "`epochs` must be a whole number, at least 1. Received: epochs=0."),
         ("--finetune msra --samples 64 --skeleton nyu14", "are of the layout msra21, the crops of nyu14"),
     ],
 )
@@ -103,22 +113,105 @@ def test_presets_are_trained_as_their_records_say(tmp_path, monkeypatch):
     assert chosen == [(tmp_path / "hand56.weights.h5", tmp_path / "nyu.weights.h5", "nyu14")]
 
 
-def test_finetuning_starts_from_weights_with_a_recipe_of_its_own(tmp_path, monkeypatch):
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """What trainings from a store of six crops, one of which shows no hand, are called with in place of being run."""
     seen = []
-    monkeypatch.setattr("keras_handpose.training.train", lambda output, data, recipe, **_: seen.append((data, recipe)))
+    monkeypatch.setattr("keras_handpose.models.joint_choice.choose_layout", lambda *_, **__: None)
+    for name in ("train", "train_folds"):
+        monkeypatch.setattr(f"keras_handpose.training.{name}", lambda output, data, recipe, **_: seen.append(recipe))
     path = tmp_path / "palms.h5"
     make_store(path, frames=6).close()
-    result = run("--output", tmp_path / "run", "--store", path, "--finetune", "msra", "--epochs", 3)
-    assert result.exit_code == 0, result.stderr
-    ((_, recipe),) = seen
-    assert {key for key, value in asdict(recipe).items() if value != asdict(FINETUNING)[key]} == {"epochs"}
+
+    def recipe(*options):
+        result = run("--output", tmp_path / "run", *options)
+        assert result.exit_code == 0, result.stderr
+        return seen.pop()
+
+    return partial(recipe, "--store", path), recipe
+
+
+@pytest.mark.parametrize(
+    ("options", "crops", "changed"),
+    [
+        ("", 5, {}),
+        ("--epochs 3", 5, {"epochs": 3}),
+        ("--batch 2 --learning-rate 1e-5", 5, {"batch": 2, "learning_rate": 1e-5}),
+        ("--leave-out P1", 4, {}),
+        ("--folds all", 3, {}),
+    ],
+)
+def test_finetuning_is_planned_by_the_crops_that_are_trained_on(planned, options, crops, changed):
+    recipe = planned[0]("--finetune", "msra", *options.split())
+    assert recipe == replace(finetuning(crops), **changed)
+
+
+def test_finetuning_on_rendered_hands_counts_them(planned):
+    assert planned[1]("--finetune", "nyu", "--skeleton", "nyu14", "--samples", 64) == finetuning(64, weights="nyu")
+
+
+@pytest.mark.parametrize(
+    ("options", "augmentation"),
+    [
+        ("", None),
+        ("--rotation 10", Augmentation(rotation=10)),
+        ("--rotation 0 --noise-mm 0", None),
+        ("--finetune msra", Augmentation(rotation=40, jitter_mm=5)),
+        ("--finetune msra --rotation 10", Augmentation(rotation=10, jitter_mm=5)),
+        ("--finetune msra --rotation 0", Augmentation(jitter_mm=5)),
+        ("--finetune msra --scale 0.1", Augmentation(rotation=40, scale=0.1, jitter_mm=5)),
+        ("--finetune msra --rotation 0 --jitter-mm 0", None),
+    ],
+)
+def test_augmentation_is_changed_where_options_say_so(planned, options, augmentation):
+    assert planned[0](*options.split()).augmentation == augmentation
+
+
+@pytest.mark.parametrize(
+    ("options", "augmentation"),
+    [("--rotation 0", Augmentation(jitter_mm=5)), ("--rotation 0 --jitter-mm 0", None)],
+)
+def test_a_presets_augmentation_is_changed_too(planned, options, augmentation):
+    assert planned[1]("--preset", "msra", *options.split()).augmentation == augmentation
+
+
+def test_the_help_shows_the_recipes_defaults():
+    """Each default reads `paper; rendered: value; finetune: value`, and what is not named is the paper's."""
+    shown = {option.name: option.show_default for option in typer.main.get_command(app).commands["train"].params}
+    counted = {
+        "components": "those of the weights",
+        "batch": f"by crops, up to {finetuning(10**6).batch}",
+        "epochs": f"by crops, {finetuning(1).epochs} to {finetuning(10**6).epochs}",
+    }
+    values = {
+        kind: {**recipe.as_dict(), **asdict(recipe.augmentation or Augmentation())}
+        for kind, recipe in (("paper", PAPER), ("rendered", RENDERED), ("finetune", FINETUNING))
+    }
+    compared = values["paper"].keys() - {"architecture", "augmentation", "deterministic", "weights"}
+    assert compared <= shown.keys() and len(compared) == 17
+    for name in compared:
+        first, *others = shown[name].split("; ")
+        told = {"paper": first} | {
+            kind: text for kinds, text in (other.split(": ") for other in others) for kind in kinds.split(", ")
+        }
+        assert told.keys() <= values.keys()
+        for kind in values:
+            text, value = told.get(kind, first), values[kind][name]
+            if kind == "finetune" and name in counted:
+                assert text == counted[name]
+            elif value is None:
+                assert text == ("a pass" if name == "checkpoint_steps" else "0"), (name, kind)
+            else:
+                assert (text if isinstance(value, str) else float(text)) == value, (name, kind)
+    hands = RenderedHands()
+    assert (shown["samples"], shown["skeleton"], shown["repeats"]) == (str(hands.samples), hands.joints, "1")
 
 
 @pytest.mark.slow
 def test_finetuning_keeps_what_the_weights_know(tmp_path):
     path = tmp_path / "palms.h5"
     make_store(path, frames=12).close()
-    options = ["--epochs", 1, "--batch", 4, "--leave-out", "P1", "--rotation", 0]
+    options = ["--epochs", 1, "--leave-out", "P1", "--rotation", 0]
     result = run("--output", tmp_path / "run", "--store", path, "--finetune", "msra", *options)
     assert result.exit_code == 0, result.stderr
     record = Preset.read(tmp_path / "run" / "trained.json")
