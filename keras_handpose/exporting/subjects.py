@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_handpose.checks import check_hand, check_named, check_positive
 from keras_handpose.engines.metadata import Metadata
 from keras_handpose.engines.sealed_files import SUFFIXES
 from keras_handpose.skeletons import SKELETONS, Skeleton
@@ -44,12 +44,10 @@ def open_subject(
     quantize: str | None = None,
 ) -> Subject:
     """Find out what to export; see `keras_handpose.export` for the arguments and errors."""
-    if cube is not None and not (isinstance(cube, numbers.Real) and cube > 0):
-        raise ValueError(f"`cube` must be a positive length in mm. Received: cube={cube!r}.")
     given = {
-        "skeleton": _skeleton(skeleton),
-        "cube": None if cube is None else float(cube),
-        "hand": hand,
+        "skeleton": None if skeleton is None else check_named(skeleton, SKELETONS, Skeleton, "skeleton"),
+        "cube": None if cube is None else check_positive(cube, "cube", "edge in mm"),
+        "hand": None if hand is None else check_hand(hand),
     }
     if isinstance(source, str | os.PathLike):
         if Path(source).suffix in SUFFIXES:
@@ -134,18 +132,6 @@ def _in_float32(model: keras.Model) -> keras.Model:
 def _described(source: Any) -> str:
     engine = getattr(source, "engine", None)
     return type(source).__name__ + (f" on a {type(engine).__name__}" if engine is not None else "")
-
-
-def _skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
-    if isinstance(skeleton, str):
-        if skeleton not in SKELETONS:
-            raise ValueError(
-                f"`skeleton` must be one of {', '.join(SKELETONS)}, or a Skeleton. Received: {skeleton!r}."
-            )
-        return SKELETONS[skeleton]
-    if not isinstance(skeleton, Skeleton | None):
-        raise TypeError(f"`skeleton` must be a Skeleton or a layout's name. Received: skeleton={skeleton!r}.")
-    return skeleton
 
 
 def _known(preset: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_handpose.checks import check_positive, check_whole
 from keras_handpose.evaluation import joint_errors, summarise_errors
 from keras_handpose.skeletons import SKELETONS, Skeleton
 from keras_handpose.synthetic import (
@@ -54,9 +55,9 @@ class RenderedHands(TrainingData):
     def __post_init__(self) -> None:
         if self.joints not in SKELETONS:
             raise ValueError(f"`joints` must be one of {', '.join(SKELETONS)}. Received: {self.joints!r}.")
-        for key in ("samples", "cube", "repeats"):
-            if not getattr(self, key) > 0:
-                raise ValueError(f"`{key}` must be positive. Received: {key}={getattr(self, key)}.")
+        for key in ("samples", "repeats"):
+            object.__setattr__(self, key, check_whole(getattr(self, key), key))
+        object.__setattr__(self, "cube", check_positive(self.cube, "cube", "edge in mm"))
 
     @property
     def skeleton(self) -> Skeleton:

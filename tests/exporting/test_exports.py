@@ -259,8 +259,8 @@ def test_a_model_of_mixed_precision_is_exported_in_float32(network, crops, polic
         ({"skeleton": "icvl16"}, r"has 21 joints and the skeleton 'icvl16' has 16"),
         ({"skeleton": "thumbs"}, r"`skeleton` must be one of msra21, .*Received: 'thumbs'"),
         ({"hand": "both"}, r"`hand` must be 'right' or 'left'"),
-        ({"cube": -1}, r"`cube` must be a positive length"),
-        ({"cube": "250"}, r"`cube` must be a positive length in mm. Received: cube='250'"),
+        ({"cube": -1}, r"`cube` must be a positive edge in mm"),
+        ({"cube": "250"}, r"`cube` must be a positive edge in mm. Received: cube='250'"),
         ({"source": "nope"}, r"presets are: .*Received: 'nope'"),
     ],
 )
@@ -281,7 +281,7 @@ def test_what_contradicts_a_record_or_an_estimator_is_refused(tmp_path, tiny_wei
         export(make_estimator(network), tmp_path / "hand.onnx", hand="left")
     with pytest.raises(TypeError, match=r"must be a keras.Model, .*Received: int"):
         export(7, tmp_path / "hand.onnx", **SAID)
-    with pytest.raises(TypeError, match=r"must be a Skeleton or a layout's name. Received: skeleton=5"):
+    with pytest.raises(TypeError, match=r"`skeleton` must be one of .*, or a Skeleton of your own. Received: 5"):
         export(network, tmp_path / "hand.onnx", **{**SAID, "skeleton": 5})
 
 

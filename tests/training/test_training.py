@@ -169,7 +169,7 @@ def test_impossible_data(store):
         StoredCrops(store, leave_out=("P1",), test=store)
     with pytest.raises(ValueError, match="`joints` must be one of msra21, icvl16, nyu14, hand56. Received: 'octopus'"):
         RenderedHands(joints="octopus")
-    with pytest.raises(ValueError, match="`samples` must be positive"):
+    with pytest.raises(ValueError, match="`samples` must be a whole number"):
         RenderedHands(samples=0)
 
 
