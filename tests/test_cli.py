@@ -133,6 +133,7 @@ def test_predict_knows_hands_scales_and_formats(tmp_path, tiny_weights):
     np.testing.assert_allclose(right.centre_xyz, (0, 0, 400), atol=2)
 
 
+@pytest.mark.filterwarnings("ignore:A hand was found more than 2 m")  # Where the scale is said to be 1.
 def test_predict_believes_the_labels_beside_the_frames(tmp_path, tiny_weights):
     run("synth", tmp_path, "--frames", 2, "--camera", "sr305", "--hand", "left", "--depth-scale", 0.125)
     for path in (tmp_path, tmp_path / "frame_000001.png"):
