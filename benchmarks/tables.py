@@ -209,6 +209,13 @@ def ingredients() -> str:
     return _table(("network", "MMACs", "parameters", "mean error, mm", "seeds"), rows)
 
 
+def scenes() -> str:
+    """Errors of small networks that were trained without one of the usual ingredients of scenes or recipe."""
+    keys = ("benchmark", "hand and forearm alone", "wall close behind", "object held", "something beside", "any view")
+    rows = [(name, *(f"{figures[key]:.1f}" for key in keys)) for name, figures in _results("ingredients").items()]
+    return _table(("trained with", *keys), rows)
+
+
 def preprocessing() -> str:
     """Times of detection and crop, with nothing and with a wall behind the hand."""
     results = _results("preprocessing")
@@ -243,6 +250,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "threads-and-batches": cache(threads_and_batches),
     "conditions": cache(conditions),
     "ingredients": cache(ingredients),
+    "scenes": cache(scenes),
     "preprocessing": cache(preprocessing),
     "peers": cache(peers),
 }
